@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-bool error_set_at(struct error *err, enum error_code code, const char *file, int line, const char *fmt, ...)
+bool error_set_at(struct error *err, enum error_code code, const char *file, int line,
+                  const char *fmt, ...)
 {
     va_list ap;
 

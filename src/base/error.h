@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A host or user problem, as a value. A function that can fail takes `struct error *err` last, returns false and fills
-// it where the cause is known; callers wrap it with context on the way up; the top level prints it once. `err` is
-// never NULL. Not for our own bugs (base/bug.h) nor for guest events (those are architectural values).
+// A host or user problem, as a value. A function that can fail takes `struct error *err` last,
+// returns false and fills it where the cause is known; callers wrap it with context on the way up;
+// the top level prints it once. `err` is never NULL. Not for our own bugs (base/bug.h) nor for
+// guest events (those are architectural values).
 #pragma once
 
 #include "base/types.h"
 
-// What went wrong, in the classes that the exit codes of the programs distinguish (docs/reference/exit-codes.md).
+// What went wrong, in the classes that the exit codes of the programs distinguish
+// (docs/reference/exit-codes.md).
 enum error_code {
     ERROR_NONE = 0,
     ERROR_USAGE,       // the command line
@@ -25,12 +27,13 @@ struct error {
 
 // Fills *err; always returns false.
 #define error_set(err, code, ...) error_set_at(err, code, __FILE__, __LINE__, __VA_ARGS__)
-bool error_set_at(struct error *err, enum error_code code, const char *file, int line, const char *fmt, ...)
-    PRINTF_LIKE(5, 6);
+bool error_set_at(struct error *err, enum error_code code, const char *file, int line,
+                  const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 // As error_set, with ": " and strerror(errno) behind the message; the code is taken from errno.
 #define error_set_errno(err, ...) error_set_errno_at(err, __FILE__, __LINE__, __VA_ARGS__)
-bool error_set_errno_at(struct error *err, const char *file, int line, const char *fmt, ...) PRINTF_LIKE(4, 5);
+bool error_set_errno_at(struct error *err, const char *file, int line, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 
 // Puts "context: " before the message; always returns false.
 bool error_wrap(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
