@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The front door; Meson does the work.
+# The front door; Meson does the work. Everything here also works by hand: see CONTRIBUTING.md.
 BUILD ?= build
+PYTHON := /usr/bin/python3
+export PATH := /usr/bin:/bin:/usr/sbin:/sbin:$(PATH)
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -8,4 +10,38 @@ all: $(BUILD)/build.ninja
 $(BUILD)/build.ninja:
 	meson setup $(BUILD)
 
-.PHONY: all
+setup: # installs the Debian packages that are missing (tools/packages.txt)
+	tools/setup
+
+demo: setup
+	@$(MAKE) --no-print-directory all
+	tools/demo $(BUILD)/facet
+
+test: setup # everything: all suites, both compilers, sanitizers
+	$(PYTHON) tools/run_tests.py
+
+check: all # what every commit must pass; seconds
+	meson test -C $(BUILD) --no-rebuild --suite quick --print-errorlogs
+
+bench: setup
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) bench/run.py --facet $(BUILD)/facet $(BENCH)
+
+conform: all # the long comparison with the host's processor
+	tools/conform $(BUILD)
+
+fuzz: setup # make fuzz T=elf|yaml|decode [SECONDS=60]
+	tools/fuzz "$(T)" "$(or $(SECONDS),60)"
+
+lint: setup
+	@$(MAKE) --no-print-directory all
+	meson test -C $(BUILD) --no-rebuild --suite house --print-errorlogs
+	$(PYTHON) tools/tidy.py $(BUILD)
+
+fmt:
+	$(PYTHON) tools/check_format.py --fix
+
+clean:
+	rm -rf $(BUILD) build-clang build-asan build-fuzz
+
+.PHONY: all setup demo test check bench conform fuzz lint fmt clean
