@@ -23,7 +23,7 @@
 
 #include <stdio.h>
 
-struct json;
+struct json_out;
 struct json_t;
 
 enum state_kind {

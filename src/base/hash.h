@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Two hashes: hash64 (XXH3) finds accidents (damaged files, changed schemas) and is fast; sha256
+// identifies content.
+#pragma once
+
+#include "base/error.h"
+
+u64 hash64(const void *data, size_t size);
+u64 hash64_more(u64 hash, const void *data, size_t size); // continues a hash over several pieces
+
+struct sha256 {
+    void *context; // owned
+};
+struct sha256_digest {
+    u8 bytes[32];
+};
+
+struct sha256 sha256_start(void);
+void sha256_add(struct sha256 *s, const void *data, size_t size);
+struct sha256_digest sha256_finish(struct sha256 *s); // also releases
+void sha256_release(struct sha256 *s);
+struct sha256_digest sha256_of(const void *data, size_t size);
+bool sha256_file(const char *path, struct sha256_digest *ret_digest, struct error *err) MUST_CHECK;
+void sha256_hex(const struct sha256_digest *d, char text[65]);
