@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The part of a core slot that does not depend on the guest ISA: the host-pointer TLBs, the
+// instruction budget, decoded blocks and how they are found. The ISA embeds it in its own core
+// (isa/x86/core.h).
+#pragma once
+
+#include "isa/isa.h"
+#include "sim/port.h"
+
+enum core_access { CORE_READ, CORE_WRITE, CORE_EXEC, CORE_ACCESSES };
+
+enum { CORE_PAGE_SHIFT = 12, CORE_PAGE_SIZE = 1 << CORE_PAGE_SHIFT };
+#define CORE_PAGE_MASK (~(u64)(CORE_PAGE_SIZE - 1))
+
+// A page that can be accessed through a host pointer: host = va + addend. `tag` is the page's
+// address; an entry that is not in use has a tag that no page has. Pages that need attention at
+// each access (devices, pages with decoded code for writing, watched pages) never have an entry.
+struct tlb_entry {
+    u64 tag;
+    u64 addend;
+};
+
+enum { CORE_TLB_BITS = 10, CORE_TLB_SIZE = 1 << CORE_TLB_BITS };
+#define CORE_TLB_EMPTY 1ull
+
+struct core_tlb {
+    struct tlb_entry entry[CORE_TLB_SIZE];
+    paddr page[CORE_TLB_SIZE]; // physical page of each entry
+};
+
+static inline u32 core_tlb_index(vaddr va)
+{
+    return (va >> CORE_PAGE_SHIFT) & (CORE_TLB_SIZE - 1);
+}
+
+struct op;
+struct core;
+
+// A handler of threaded code. Executes *op and passes on to the next one (optimised builds: a tail
+// call; others: it returns the next op, and the run loop calls that). NULL leaves the engine:
+// core->exit says why, and the pc is set.
+typedef const struct op *op_fn(struct core *c, const struct op *op);
+
+// One slot of threaded code. The fields mean what the ISA's handlers say.
+struct op {
+    op_fn *fn;
+    u8 a, b, base, index; // byte offsets or numbers of registers
+    u8 scale, size;
+    u8 insn; // which instruction of the block it belongs to (the first, if it stands for several)
+    u8 x;
+    i64 disp;
+    u64 imm;
+};
+
+// The slot behind an op that ends a block: where it goes, as direct links once they are known. [1]
+// is the taken one.
+struct op_links {
+    struct block *to[2];
+    vaddr at[2];
+};
+
+_Static_assert(sizeof(struct op) == 32 && sizeof(struct op_links) == 32,
+               "slots of threaded code are 32 bytes");
+
+enum block_flags {
+    BLOCK_SPLIT = 1 << 0, // its last instruction continues on the next page (pa2)
+    BLOCK_DEAD = 1 << 1,  // its code was overwritten
+};
+
+enum { BLOCK_MAX_INSTS = 64 };
+
+// A decoded basic block; never longer than to the end of the page that it begins in, but for a last
+// split instruction.
+struct block {
+    u64 key; // va ^ mode key of the core: what must agree for a block to be executed
+    vaddr va;
+    paddr pa;  // of its first byte
+    paddr pa2; // page of the split instruction's tail
+    u16 n_insts, n_ops;
+    u16 bytes;
+    u16 flags;
+    struct block *hash_next;
+    struct block *page_next; // all blocks whose code is on one physical page
+    struct block *page2_next;
+    struct static_inst **insns; // n_insts
+    struct op *ops;
+};
+
+enum { CORE_JUMP_BITS = 12, CORE_JUMP_SIZE = 1 << CORE_JUMP_BITS };
+
+// Finds blocks by pc for indirect and cross-page transfers; emptied whenever a mapping changes.
+struct jump_entry {
+    u64 key;
+    struct block *block;
+};
+
+static inline u32 core_jump_index(vaddr pc)
+{
+    return (u32)(pc ^ (pc >> CORE_JUMP_BITS)) & (CORE_JUMP_SIZE - 1);
+}
+
+struct block_cache;
+
+struct core {
+    const struct isa_ops *isa;
+    struct core_tlb *tlb[CORE_ACCESSES]; // those of the current privilege
+    i64 budget;          // instructions left; a block takes its number when it is entered
+    struct block *block; // being executed
+    u64 mode_key;        // the mode bits that decoding depends on, in bits 56 and up
+    enum core_exit exit;
+    bool user_env;           // user-mode emulation: system calls and exceptions leave the engine
+    bool block_killed;       // the current block was overwritten: leave it after this instruction
+    struct dyn_batch *trace; // traced engine only
+    struct block_cache *cache;
+    struct mem_port mem;
+    u32 id;
+    struct jump_entry jump[CORE_JUMP_SIZE];
+};

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What every CPU model knows of a guest ISA: static instructions with their uop recipes, dynamic
+// instruction records, and the few operations on a core. Timing models consume records and recipes
+// and nothing else: they never compute values.
+#pragma once
+
+#include "base/types.h"
+
+// The classes of micro-operations. Ports and latencies are given per class by the timing models
+// (one table each).
+enum uop_class {
+    UOP_NOP,         // no execution (eliminated at rename, or a pure NOP)
+    UOP_INT_ALU,     // add, logic, compare, move, setcc, cmov
+    UOP_INT_SHIFT,   // shifts and rotates
+    UOP_INT_MUL,     //
+    UOP_INT_DIV,     //
+    UOP_LEA,         // address arithmetic with a result
+    UOP_BIT,         // popcnt, lzcnt, tzcnt, bsf, bsr, pdep, pext, crc32
+    UOP_BRANCH,      // resolves a direct or indirect control transfer
+    UOP_LOAD,        // address generation and load
+    UOP_STORE_ADDR,  // address generation of a store
+    UOP_STORE_DATA,  // data of a store
+    UOP_FENCE,       // lfence, mfence, sfence
+    UOP_FP_ADD,      // scalar and packed add, sub, min, max, compare
+    UOP_FP_MUL,      //
+    UOP_FP_FMA,      //
+    UOP_FP_DIV,      //
+    UOP_FP_SQRT,     //
+    UOP_FP_CVT,      // conversions and rounding
+    UOP_FP_MISC,     // rcp, rsqrt, dot products, horizontal operations
+    UOP_VEC_ALU,     // packed integer add, compare, min, max, abs
+    UOP_VEC_MUL,     //
+    UOP_VEC_SHIFT,   //
+    UOP_VEC_SHUFFLE, // shuffles, packs, blends by control
+    UOP_VEC_LOGIC,   // and, or, xor, andn, moves between registers
+    UOP_VEC_TO_INT,  // movd, pmovmskb, ptest, comis: a vector unit to the integer side
+    UOP_INT_TO_VEC,  //
+    UOP_AES,         //
+    UOP_CLMUL,       //
+    UOP_SHA,         //
+    UOP_STRING,      // string compare instructions of SSE4.2
+    UOP_X87_ADD,     //
+    UOP_X87_MUL,     //
+    UOP_X87_DIV,     //
+    UOP_X87_MISC,    // loads of constants, exchanges, control
+    UOP_X87_TRANS,   // transcendental
+    UOP_SYSTEM,      // microcoded and serialising work
+    UOP_CLASSES
+};
+
+// One number space for all registers that uops name; the ISA gives the names (isa_ops.reg_name).
+enum { UOP_REGS = 128, UOP_NO_REG = 0xff };
+
+struct uop {
+    u8 class;  // enum uop_class
+    u8 size;   // bytes moved or operated on
+    u8 src[4]; // register numbers, UOP_NO_REG where unused
+    u8 dst[2]; //
+};
+
+enum {
+    UOPS_MAX = 16
+}; // a recipe longer than this says STATIC_MICROCODED and counts its uops in n_uops
+
+enum static_flags {
+    STATIC_BRANCH = 1 << 0,      // may change the flow of control
+    STATIC_CONDITIONAL = 1 << 1, //
+    STATIC_INDIRECT = 1 << 2,    // target not in the instruction
+    STATIC_CALL = 1 << 3,        //
+    STATIC_RETURN = 1 << 4,      //
+    STATIC_LOAD = 1 << 5,        //
+    STATIC_STORE = 1 << 6,       //
+    STATIC_ATOMIC = 1 << 7,      // locked read-modify-write
+    STATIC_SERIALISING = 1 << 8, // waits for an empty pipeline
+    STATIC_MICROCODED = 1 << 9,  //
+    STATIC_SYSCALL = 1 << 10,    //
+    STATIC_IO = 1 << 11,         // port input or output
+    STATIC_REPEAT = 1 << 12,     // each iteration is one dynamic instruction
+    STATIC_MOVE = 1 << 13,       // register move, a candidate for move elimination
+    STATIC_ZERO_IDIOM = 1 << 14, // result does not depend on the sources
+    STATIC_FUSES_NEXT =
+        1 << 15, // flag-setting instruction that may fuse with a following conditional branch
+};
+
+// A decoded instruction at an address, as a timing model sees it. Lives as long as the decoded
+// block that holds it.
+struct static_inst {
+    vaddr pc;
+    vaddr target; // of a direct branch
+    u32 flags;    // enum static_flags
+    u16 opcode;   // the ISA's number of the mnemonic; isa_ops.opcode_name
+    u8 len;       // bytes
+    u8 n_uops;
+    const struct uop *uops; // the recipe; NULL in blocks decoded for the plain engine
+};
+
+// One access of one dynamic instruction, in program order.
+struct mem_ref {
+    vaddr va;
+    paddr pa;
+    u16 size; // bytes
+    bool write;
+    bool device; // not RAM
+};
+
+enum dyn_flags {
+    DYN_TAKEN = 1 << 0,     // a branch that was taken
+    DYN_FAULT = 1 << 1,     // did not complete: next_pc is that of the handler (or of the same
+                            // instruction in user mode)
+    DYN_INTERRUPT = 1 << 2, // an interrupt was accepted after this instruction
+    DYN_LAST_ITER = 1 << 3, // last iteration of a repeated instruction
+};
+
+// One executed instruction. Its memory references are mem[mem_first .. mem_first + n_mem - 1] of
+// the same batch.
+struct dyn_inst {
+    const struct static_inst *si;
+    vaddr next_pc;
+    u32 mem_first;
+    u8 n_mem;
+    u8 flags; // enum dyn_flags
+};
+
+// What the traced engine hands to its consumer, at block boundaries.
+struct dyn_batch {
+    struct dyn_inst *inst;
+    struct mem_ref *mem;
+    u32 n_inst, n_mem;
+    u32 inst_capacity, mem_capacity;
+};
+
+// Why a core left its engine.
+enum core_exit {
+    CORE_CONTINUE,  // internal: look the next block up
+    CORE_LIMIT,     // the instruction budget is used up
+    CORE_SYSCALL,   // user-mode emulation: a system call; pc is behind the instruction
+    CORE_EXCEPTION, // user-mode emulation: an exception that the environment must handle
+    CORE_HALT,      // waits for an interrupt
+    CORE_STOP,      // asked to stop (a device, an operation for the simulator, the user)
+    CORE_SHUTDOWN,  // the guest cannot go on (x86: triple fault)
+};
+
+struct core;
+struct block;
+struct mem_port;
+
+struct isa_ops {
+    const char *name;
+    u64 (*pc)(const struct core *c);
+    void (*set_pc)(struct core *c, u64 pc);
+    // Decodes at most max_insts instructions at the core's pc into *ret (owned by the cache of the
+    // core). A fetch fault is delivered as the guest sees it; then, or when the core must leave the
+    // engine, returns false with c->exit set.
+    bool (*translate)(struct core *c, u32 max_insts, struct block **ret);
+    // Finds what is pending between two blocks (interrupts, single-step traps, halt). Returns the
+    // reason to leave or CORE_CONTINUE.
+    enum core_exit (*check_events)(struct core *c);
+    // Brings what the engine keeps in host registers and in lazy form (MXCSR, flags) in and out.
+    void (*enter)(struct core *c);
+    void (*leave)(struct core *c);
+    const char *(*reg_name)(u8 uop_reg);
+    const char *(*opcode_name)(u16 opcode);
+};

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One x86 core slot: the architectural state and what is derived from it.
+#pragma once
+
+#include "isa/core.h"
+#include "isa/x86/insn.h"
+#include "isa/x86/state.h"
+
+enum x86_code_mode { X86_CODE16, X86_CODE32, X86_CODE64 };
+
+// What decoding depends on besides address and bytes: bits 56 and up of core.mode_key.
+enum x86_mode_bits {
+    X86_MODE_CODE = 3 << 0,    // enum x86_code_mode
+    X86_MODE_USER = 1 << 2,    // CPL 3
+    X86_MODE_SSE = 1 << 3,     // SSE instructions may execute (CR0.EM, CR0.TS, CR4.OSFXSR)
+    X86_MODE_AVX = 1 << 4,     // VEX instructions may execute (CR4.OSXSAVE, XCR0, CR0.TS)
+    X86_MODE_X87 = 1 << 5,     // x87 instructions may execute (CR0.EM, CR0.TS)
+    X86_MODE_FPTRAP = 1 << 6,  // MXCSR has an unmasked exception: arithmetic takes the exact path
+    X86_MODE_STACK32 = 1 << 7, // SS.B, outside 64-bit mode
+};
+
+// Lazy arithmetic flags (isa/x86/flags.h).
+struct x86_lazy {
+    u64 res;  // result, sign-extended from the operand size
+    u64 b;    // second operand, or what the kind says
+    u32 kind; // enum x86_lazy_kind
+    u32 pad;
+};
+
+struct x86_fault_info {
+    u8 vector; // enum x86_vector
+    bool has_error;
+    u32 error;
+    u64 address; // CR2 of a page fault
+};
+
+struct x86_cpuid_table;
+
+struct x86_core {
+    struct x86_arch_state s; // first
+    struct x86_lazy lazy;
+    struct x86_fault_info fault;
+    u8 cpl;
+    u8 code_mode;                        // enum x86_code_mode
+    u16 mode;                            // enum x86_mode_bits
+    const struct x86_cpuid_table *cpuid; // borrowed
+    u64 features[4];                     // shown features, by enum x86_feature
+    u64 cycles; // at the start of the current run: + instructions of the run = for RDTSC
+    struct core_tlb tlbs[2][CORE_ACCESSES]; // [user][access]
+    struct core core;
+};
+
+static inline struct x86_core *x86_core_of(struct core *core)
+{
+    return CONTAINER_OF(core, struct x86_core, core);
+}
+
+// Fills c->fault; always X86_FAULT, so that `return x86_raise(…)` reads well.
+static inline enum x86_result x86_raise(struct x86_core *c, enum x86_vector vector)
+{
+    c->fault = (struct x86_fault_info){.vector = (u8)vector};
+    return X86_FAULT;
+}
+
+static inline enum x86_result x86_raise_error(struct x86_core *c, enum x86_vector vector, u32 error)
+{
+    c->fault = (struct x86_fault_info){.vector = (u8)vector, .has_error = true, .error = error};
+    return X86_FAULT;
+}
+
+static inline enum x86_result x86_raise_gp(struct x86_core *c)
+{
+    return x86_raise_error(c, X86_EXC_GP, 0);
+}
+
+static inline bool x86_has(const struct x86_core *c, unsigned feature)
+{
+    return c->features[feature / 64] >> (feature % 64) & 1;
+}
+
+static inline u8 *x86_ymm(struct x86_core *c, unsigned n)
+{
+    return (u8 *)&c->s.ymm[n * 4];
+}
+
+// Puts *c (zeroed storage of the caller) into the state after power-on. `level` names what CPUID
+// shows ("x86-64-v3"). x86_core_reset is the state of SDM vol. 3A table 9-1.
+bool x86_core_init(struct x86_core *c, u32 id, const struct mem_port *mem, const char *level,
+                   struct error *err);
+void x86_core_reset(struct x86_core *c);
+
+// Recomputes cpl, code_mode, mode, core.mode_key and the current TLBs after segments, control
+// registers, XCR0, EFER, RFLAGS.AC or the masks in MXCSR changed. Block handlers call nothing else.
+void x86_update_mode(struct x86_core *c);
+// The state was replaced as a whole (task switch of an emulated kernel, checkpoint, another model):
+// derived state is rebuilt, TLBs and jump cache emptied.
+void x86_state_loaded(struct x86_core *c);
+
+extern const struct isa_ops x86_isa_ops;
