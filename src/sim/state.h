@@ -99,5 +99,13 @@ const struct state_field *state_compare(const void *a, const void *b,
 // Lines of "prefix.name value"; arrays are printed as "prefix.name[i] value", zero elements
 // omitted.
 void state_print(const void *data, const struct state_field *fields, const char *prefix, FILE *out);
+// Writes one JSON object, a member for each row; the same state gives the same bytes.
+// u8 to u32 and i64 are numbers, wider ones "0x…", arrays one string of hexadecimal elements in
+// which "v*n" stands for n times v, events null or {in, priority, sequence}.
+void state_save(struct json_out *j, const void *data, const struct state_field *fields);
+// Reads what state_save wrote. Refuses missing and extra members, values that do not fit and arrays
+// of another length; *data is then partly changed. The message names the member.
+bool state_load(void *data, const struct state_field *fields, const struct json_t *object,
+                struct error *err) MUST_CHECK;
 // Every number gets a random value; events become pending (or not) at random times from now.
 void state_randomise(void *data, const struct state_field *fields, struct rng *rng);

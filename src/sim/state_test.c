@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sim/state.h"
 
+#include "base/json.h"
+
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -115,6 +119,102 @@ static void pending_events_are_state_relative_to_now(void **arg)
                      state_hash(&b.st, sample_state_fields));
 }
 
+static void save(const struct fixture *x, struct strbuf *text)
+{
+    struct json_out j = json_out_to(text);
+
+    strbuf_clear(text);
+    state_save(&j, &x->st, sample_state_fields);
+}
+
+static bool load(struct fixture *x, const char *text, struct error *err)
+{
+    json_t *root = json_parse(text, strlen(text), "text", err);
+    bool ok = root && state_load(&x->st, sample_state_fields, root, err);
+
+    json_decref(root);
+    return ok;
+}
+
+// Everything but the wiring is garbage, as in a machine that ran something else before.
+static void fill(struct fixture *x)
+{
+    struct sample_state *st = &x->st;
+
+    fixture_init(x);
+    memset(x->tags, 0xa5, sizeof(x->tags));
+    memset(&st->pc, 0xa5, offsetof(struct sample_state, tags_count));
+    memset(&st->half, 0xa5, sizeof(*st) - offsetof(struct sample_state, half));
+}
+
+static void random_state_survives_save_and_load(void **arg)
+{
+    struct strbuf one = {0}, two = {0};
+    struct rng rng = {5};
+
+    for (unsigned i = 0; i < 200; i++) {
+        struct fixture a, b;
+        struct error err;
+        u64 index;
+
+        fixture_init(&a);
+        a.queue.now = rng_next(&rng) >> 2;
+        state_randomise(&a.st, sample_state_fields, &rng);
+        if (i & 1)
+            memset(a.st.words, 0, sizeof(a.st.words));
+        save(&a, &one);
+        fill(&b);
+        assert_true(load(&b, one.text, &err));
+        assert_null(state_compare(&a.st, &b.st, sample_state_fields, &index));
+        assert_int_equal(state_hash(&a.st, sample_state_fields),
+                         state_hash(&b.st, sample_state_fields));
+        save(&b, &two);
+        assert_string_equal(one.text, two.text);
+    }
+    strbuf_release(&one);
+    strbuf_release(&two);
+}
+
+static void wrong_states_are_refused(void **arg)
+{
+    static const char *const cases[][3] = {
+        // what to replace, by what, what is said
+        {"\"pc\": \"0x0\"", "\"pc\": \"0x10000000000000000\"", "'pc'"},
+        {"\"pc\": \"0x0\"", "\"pc\": null", "'pc'"},
+        {"\"pc\": \"0x0\"", "\"pcc\": \"0x0\"", "'pc' is missing"},
+        {"\"pc\": \"0x0\"", "\"pc\": \"0x0\", \"x\": 1", "'x' is not part"},
+        {"\"0*4\"", "\"0*5\"", "more than 4"},
+        {"\"0*4\"", "\"0*3\"", "3 elements instead of 4"},
+        {"\"0*4\"", "\"0*3 1ffffffff\"", "'words'"},
+        {"\"0*4\"", "\"0*3,0\"", "'words'"},
+        {"\"0*4\"", "\"0*99999999999999999999\"", "'words'"},
+        {"\"0*6\"", "\"\"", "0 elements instead of 6"},
+        {"\"timer\": null", "\"timer\": {}", "'timer'"},
+        {"\"half\": 0", "\"half\": 65536", "'half'"},
+        {"\"offset\": 0", "\"offset\": 0.5", "'offset'"},
+    };
+    struct strbuf good = {0}, bad = {0};
+    struct fixture x;
+    struct error err;
+
+    fixture_init(&x);
+    save(&x, &good);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const char *at = strstr(good.text, cases[i][0]);
+
+        assert_non_null(at);
+        strbuf_clear(&bad);
+        strbuf_add(&bad, good.text, (size_t)(at - good.text));
+        strbuf_puts(&bad, cases[i][1]);
+        strbuf_puts(&bad, at + strlen(cases[i][0]));
+        assert_false(load(&x, bad.text, &err));
+        if (!strstr(err.message, cases[i][2]))
+            fail_msg("case %zu: %s", i, err.message);
+    }
+    strbuf_release(&good);
+    strbuf_release(&bad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +222,8 @@ int main(void)
         cmocka_unit_test(fingerprint_depends_on_the_declaration),
         cmocka_unit_test(every_byte_of_every_row_counts),
         cmocka_unit_test(pending_events_are_state_relative_to_now),
+        cmocka_unit_test(random_state_survives_save_and_load),
+        cmocka_unit_test(wrong_states_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
