@@ -69,21 +69,20 @@ enum block_flags {
 
 enum { BLOCK_MAX_INSTS = 64 };
 
-// A decoded basic block; never longer than to the end of the page that it begins in, but for a last
-// split instruction.
+// A decoded basic block; never longer than to the end of the page that it begins in, but for a
+// last, split instruction. In memory it is followed by its ops and the instructions they come from.
 struct block {
-    u64 key; // va ^ mode key of the core: what must agree for a block to be executed
+    u64 key; // va ^ mode_key of the core: what must agree for a block to be executed
     vaddr va;
     paddr pa;  // of its first byte
     paddr pa2; // page of the split instruction's tail
     u16 n_insts, n_ops;
     u16 bytes;
-    u16 flags;
+    u16 flags; // enum block_flags
+    struct static_inst **insns;
     struct block *hash_next;
-    struct block *page_next; // all blocks whose code is on one physical page
-    struct block *page2_next;
-    struct static_inst **insns; // n_insts
-    struct op *ops;
+    struct block *page_next[2]; // the other blocks with code on the page of pa and of pa2
+    struct op ops[];
 };
 
 enum { CORE_JUMP_BITS = 12, CORE_JUMP_SIZE = 1 << CORE_JUMP_BITS };
@@ -99,20 +98,42 @@ static inline u32 core_jump_index(vaddr pc)
     return (u32)(pc ^ (pc >> CORE_JUMP_BITS)) & (CORE_JUMP_SIZE - 1);
 }
 
+// No pc and mode have this key: the address is canonical in no paging mode.
+#define CORE_NO_KEY (1ull << 55)
+
 struct block_cache;
 
 struct core {
     const struct isa_ops *isa;
     struct core_tlb *tlb[CORE_ACCESSES]; // those of the current privilege
-    i64 budget;          // instructions left; a block takes its number when it is entered
+    i64 budget;          // instructions left; a block takes all of its when it is entered
     struct block *block; // being executed
     u64 mode_key;        // the mode bits that decoding depends on, in bits 56 and up
     enum core_exit exit;
     bool user_env;           // user-mode emulation: system calls and exceptions leave the engine
-    bool block_killed;       // the current block was overwritten: leave it after this instruction
+    bool block_killed;       // code was overwritten: leave the block after this instruction
     struct dyn_batch *trace; // traced engine only
-    struct block_cache *cache;
-    struct mem_port mem;
+    struct block **link;     // the direct link that waits for the next block that is looked up
+    i64 run_budget;          // budget at the start of this run: run_budget - budget are done
     u32 id;
+    struct mem_port mem;
+    // Of the engine that caches decoded blocks; NULL when there is none.
+    struct block_cache *cache;
+    bool (*page_has_code)(struct block_cache *cache, paddr page);
+    void (*code_written)(struct block_cache *cache, struct core *core, paddr pa, u32 size);
     struct jump_entry jump[CORE_JUMP_SIZE];
 };
+
+// Instructions since the start of this run, for an instruction that ends its block.
+static inline u64 core_run_insts(const struct core *c)
+{
+    return (u64)(c->run_budget - c->budget);
+}
+
+// Forgets all blocks found by pc: some mapping or mode changed, or blocks are about to go.
+static inline void core_jump_clear(struct core *c)
+{
+    for (u32 i = 0; i < CORE_JUMP_SIZE; i++)
+        c->jump[i].key = CORE_NO_KEY;
+    c->link = NULL;
+}

@@ -121,8 +121,13 @@ struct dyn_inst {
     u8 flags; // enum dyn_flags
 };
 
+// The most references that one instruction makes (an FXSAVE or a task switch counts as one each).
+enum { DYN_MAX_MEM = 64 };
+
 // What the traced engine hands to its consumer, at block boundaries.
 struct dyn_batch {
+    void (*consume)(struct dyn_batch *b); // takes all records; the engine then empties the batch
+    void *ctx;                            // of the consumer
     struct dyn_inst *inst;
     struct mem_ref *mem;
     u32 n_inst, n_mem;
@@ -144,14 +149,25 @@ struct core;
 struct block;
 struct mem_port;
 
+// What translate may need for one block.
+enum { ISA_BLOCK_BYTES = 64 * 1024 };
+
 struct isa_ops {
     const char *name;
     u64 (*pc)(const struct core *c);
     void (*set_pc)(struct core *c, u64 pc);
-    // Decodes at most max_insts instructions at the core's pc into *ret (owned by the cache of the
-    // core). A fetch fault is delivered as the guest sees it; then, or when the core must leave the
-    // engine, returns false with c->exit set.
-    bool (*translate)(struct core *c, u32 max_insts, struct block **ret);
+    // Where the instruction at the pc, or the page at `page` behind it, lies in physical memory.
+    // A fault is delivered as the guest sees it (or leaves, in user-mode emulation): false, and
+    // c->exit is CORE_CONTINUE when another pc is to be looked up.
+    bool (*fetch)(struct core *c, vaddr va, paddr *ret_pa);
+    // Decodes a block of at most max_insts instructions at the core's pc, with ops of the plain or
+    // the traced engine, into mem (at least ISA_BLOCK_BYTES). False as for fetch.
+    bool (*translate)(struct core *c, u32 max_insts, bool traced, void *mem, size_t *ret_used,
+                      struct block **ret_block);
+    // Makes a block whose code was overwritten leave the engine as soon as it is entered.
+    void (*kill)(struct block *b);
+    // Drops write entries of the TLBs for a physical page, which now holds decoded code.
+    void (*protect_page)(struct core *c, paddr page);
     // Finds what is pending between two blocks (interrupts, single-step traps, halt). Returns the
     // reason to leave or CORE_CONTINUE.
     enum core_exit (*check_events)(struct core *c);
