@@ -41,7 +41,10 @@ lint: setup
 fmt:
 	$(PYTHON) tools/check_format.py --fix
 
+update-reference: all # docs/reference/, from what the program says of itself
+	$(PYTHON) tools/check_reference.py --facet $(BUILD)/facet --update
+
 clean:
 	rm -rf $(BUILD) build-clang build-asan build-fuzz
 
-.PHONY: all setup demo test check bench conform fuzz lint fmt clean
+.PHONY: all setup demo test check bench conform fuzz lint fmt update-reference clean

@@ -16,6 +16,9 @@ enum error_code {
     ERROR_UNSUPPORTED, // this host lacks what is needed
     ERROR_RESOURCE,    // no memory, no space, no permission
     ERROR_HOST,        // any other failed call to the host
+    // a guest program, as execve(2) sees it
+    ERROR_NOT_FOUND,      // it, or the interpreter it names, does not exist
+    ERROR_NOT_EXECUTABLE, // it exists but cannot be run: permission, format, architecture
 };
 
 struct error {

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The public C API of facet. The command line and every language binding use nothing else.
+//
+// A machine is made from settings (cpus, memory, CPUID level, seed...), gets one program, is run,
+// and is asked for its statistics. Several machines may live in one process; one machine is used by
+// one thread at a time (only facet_machine_stop may be called from anywhere, signal handlers
+// included). Functions that can fail return false (or NULL) and fill `*err`, which is never NULL;
+// nothing here prints, exits or reads the environment. Strings that are passed in are copied;
+// strings that are handed out live as long as the object they came from.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// ---- errors ----
+
+enum facet_error_code {
+    FACET_ERROR_NONE,
+    FACET_ERROR_USAGE,          // a call or an option makes no sense
+    FACET_ERROR_INPUT,          // a file or value is missing, malformed or inconsistent
+    FACET_ERROR_UNSUPPORTED,    // this host lacks what is needed
+    FACET_ERROR_RESOURCE,       // no memory, no space, no permission
+    FACET_ERROR_HOST,           // any other failed call to the host
+    FACET_ERROR_NOT_FOUND,      // the program, or its interpreter, does not exist
+    FACET_ERROR_NOT_EXECUTABLE, // the program exists but cannot be run
+};
+
+struct facet_error {
+    enum facet_error_code code;
+    char message[480]; // one sentence, without a trailing newline
+};
+
+// ---- version ----
+
+struct facet_version {
+    const char *version;  // "0.1.0"
+    const char *compiler; // that built this library
+    const char *decoder;  // the instruction decoder's version
+};
+
+struct facet_version facet_version(void);
+
+// ---- machines ----
+
+struct facet_machine;
+
+// A machine with every setting at its default. Never NULL.
+struct facet_machine *facet_machine_new(void);
+
+// Releases everything, after any run or failure; NULL is fine.
+void facet_machine_free(struct facet_machine *machine);
+
+// Gives one setting its value, as text with units ("4", "512MiB", "x86-64-v3"). Unknown paths and
+// values out of bounds are errors that name the nearest valid path. Only before the program is
+// loaded.
+bool facet_machine_set(struct facet_machine *machine, const char *path, const char *value,
+                       struct facet_error *err);
+
+// Reads settings from a YAML (or JSON) file; all its errors are reported at once, one per line.
+bool facet_machine_read(struct facet_machine *machine, const char *file, struct facet_error *err);
+
+// The settings there are, in a fixed order.
+struct facet_setting {
+    const char *path;
+    const char *initial; // the default, as text
+    const char *doc;
+};
+
+size_t facet_setting_count(void);
+struct facet_setting facet_setting(size_t index);
+
+// ---- programs (Linux user mode) ----
+
+struct facet_program {
+    const char *path;        // as given; looked up in the guest's PATH if it has no '/'
+    const char *const *argv; // NULL-terminated, argv[0] included
+    const char *const *envp; // NULL-terminated "NAME=VALUE"; NULL: the fixed minimal environment
+    const char *root;        // folder that the guest sees as "/"; NULL: the host's
+    const char *cwd;         // working directory, in the guest's view; NULL: the caller's
+};
+
+// Builds the machine and loads the program, ready to run from its first instruction.
+bool facet_machine_load(struct facet_machine *machine, const struct facet_program *program,
+                        struct facet_error *err);
+
+// The fixed environment that a program gets when none is given, NULL-terminated.
+const char *const *facet_default_environment(void);
+
+// ---- running ----
+
+enum facet_end {
+    FACET_END_EXITED,   // the program ended; `status` is its exit status
+    FACET_END_KILLED,   // a signal ended the program; `status` is the signal's number
+    FACET_END_LIMIT,    // the limit max_insts was reached
+    FACET_END_STOPPED,  // facet_machine_stop; `status` is its argument
+    FACET_END_DEADLOCK, // nothing can ever run again
+};
+
+struct facet_result {
+    enum facet_end end;
+    int status;
+    uint64_t insts;   // instructions that all CPUs together have completed
+    uint64_t ticks;   // simulated time, 1 ps
+    double seconds;   // host time spent in facet_machine_run
+    char reason[256]; // one sentence about the end
+};
+
+// Runs until the program ends, a limit is reached or facet_machine_stop is called.
+bool facet_machine_run(struct facet_machine *machine, struct facet_result *ret_result,
+                       struct facet_error *err);
+
+// Asks a running machine to stop soon; safe in signal handlers and from other threads.
+void facet_machine_stop(struct facet_machine *machine, int why);
+
+// ---- what a run leaves behind ----
+
+// Writes the statistics up to now; the format follows the name: .txt (gem5's stats.txt layout),
+// .json or .csv. Works after a run that ended badly, too. The file appears whole or not at all.
+bool facet_machine_write_stats(struct facet_machine *machine, const char *file,
+                               struct facet_error *err);
+
+// Whether such a file could be written now: known suffix, existing and writable folder. To be asked
+// before a long run.
+bool facet_stats_file_check(const char *file, struct facet_error *err);
+
+// Traces to `file` ("-" is standard error) while the machine runs. `what` is "insn": a line for
+// each instruction with its disassembly and register effects. Only before the program is loaded.
+bool facet_machine_trace(struct facet_machine *machine, const char *what, const char *file,
+                         struct facet_error *err);
+
+// ---- log ----
+
+// Which log messages come out, for the whole process: "LEVEL" or comma-separated "WHO=LEVEL" with
+// shell patterns ("linux=debug,cpu*=info"); levels are error, warn, info and debug.
+bool facet_log_configure(const char *spec, struct facet_error *err);
+
+// ---- the host ----
+
+enum facet_verdict { FACET_GOOD, FACET_LIMITED, FACET_MISSING };
+
+// One thing that facet tried on this host.
+struct facet_finding {
+    const char *area; // "kvm", "cpu", "memory", "limits", "perf"
+    const char *name; // stable key, "kvm.user_mode"
+    enum facet_verdict verdict;
+    bool needed;      // without it, programs cannot run here
+    char value[128];  // what was found
+    char advice[192]; // what it means or how to mend it; empty if nothing needs saying
+};
+
+struct facet_host;
+
+// Tries everything (about a second) and never fails as a whole. Free with facet_host_free.
+struct facet_host *facet_host_probe(void);
+void facet_host_free(struct facet_host *host);
+size_t facet_host_finding_count(const struct facet_host *host);
+const struct facet_finding *facet_host_finding(const struct facet_host *host, size_t index);
+
+#ifdef __cplusplus
+}
+#endif

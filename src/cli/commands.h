@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Every command, each defined in the file of its name.
+#pragma once
+
+#include "cli/cli.h"
+
+extern const struct cli_command exec_command;
+extern const struct cli_command doctor_command;
+extern const struct cli_command version_command;
+extern const struct cli_command help_command;
+extern const struct cli_command completion_command;

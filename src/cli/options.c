@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The one option table. From it come the parser, --help, the man pages, docs/reference/cli.md and
+// the shells' completion. After a change: `make update-reference`.
+#include "cli/cli.h"
+
+#include <string.h>
+
+static const struct cli_option options[] = {
+    {NULL, "help", NULL, NULL, false, NULL, "Show the help of the command and end."},
+
+    {"exec", "stats-file", "FILE", NULL, true, NULL,
+     "Write the statistics to FILE when the run ends, however it ends. The name says the format: "
+     ".txt (gem5's stats.txt layout), .json or .csv."},
+    {"exec", "status-file", "FILE", NULL, false, NULL,
+     "Write to FILE, as JSON, how the run ended: the program's exit status or signal, or facet's "
+     "own error and its class. The way to be certain whose exit status it was."},
+    {"exec", "max-insts", "N", NULL, false, "max_insts",
+     "End the run after N instructions of all CPUs together (exit code 124). Suffixes k, M, G."},
+    {"exec", "cpus", "N", "1", false, "cpus", "Number of simulated CPUs, 1 to 64."},
+    {"exec", "cpu", "MODEL", "functional", false, "cpu", "CPU model: functional."},
+    {"exec", "cpuid", "LEVEL", "x86-64-v3", false, "cpuid",
+     "The instruction set that the guest sees: x86-64-v1, x86-64-v2 or x86-64-v3."},
+    {"exec", "mem", "SIZE", "4GiB", false, "mem", "Memory of the guest."},
+    {"exec", "quantum", "N", "10000", false, "quantum",
+     "Instructions that a CPU runs before the next one has its turn."},
+    {"exec", "seed", "N", "1", false, "seed",
+     "Seed of everything that is random to the guest: getrandom, RDRAND, RDSEED, AT_RANDOM."},
+    {"exec", "root", "DIR", "/", false, NULL,
+     "Folder that the guest sees as /; programs, interpreters and libraries come from there."},
+    {"exec", "cwd", "DIR", NULL, false, NULL,
+     "Working directory of the program, in the guest's view. Without it, the caller's."},
+    {"exec", "env", "NAME=VALUE", NULL, true, NULL,
+     "Add a variable to the guest's environment, which is small and always the same: the host's "
+     "environment does not reach the guest."},
+    {"exec", "env-host", NULL, NULL, false, NULL,
+     "Pass the host's whole environment to the guest instead of the fixed one."},
+    {"exec", "config", "FILE", NULL, true, NULL,
+     "Read machine settings from a YAML file. Options of the command line win over it."},
+    {"exec", "set", "PATH=VALUE", NULL, true, NULL, "Give one machine setting its value."},
+    {"exec", "trace", "WHAT[=FILE]", NULL, true, NULL,
+     "Trace to FILE (standard error without one). WHAT is insn: each instruction with its "
+     "disassembly and register effects."},
+    {"exec", "traced", NULL, NULL, false, NULL,
+     "Run the engine that emits a record for each instruction, as timing models need it, into a "
+     "consumer that only counts them. For benchmarks."},
+    {"exec", "log", "SPEC", "warn", false, NULL,
+     "Which messages to show: error, warn, info or debug, or WHO=LEVEL pairs separated by commas "
+     "(linux=debug,cpu*=info)."},
+
+    {"doctor", "json", NULL, NULL, false, NULL, "Write one JSON document."},
+    {"version", "json", NULL, NULL, false, NULL, "Write one JSON document."},
+    {"help", "man", NULL, NULL, false, NULL, "Write the man page (roff) of the topic."},
+    {"help", "markdown", NULL, NULL, false, NULL, "Write the reference page."},
+};
+
+const struct cli_option *cli_option_next(const struct cli_command *command, size_t *iterator)
+{
+    while (*iterator < ARRAY_SIZE(options)) {
+        const struct cli_option *option = &options[(*iterator)++];
+
+        if (!option->command || strcmp(option->command, command->name) == 0)
+            return option;
+    }
+    return NULL;
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The committed reference pages are what the program says of itself. --update writes them anew.
+
+To add a page, add a row to PAGES: the file and the facet command that prints it.
+"""
+
+import difflib
+import os
+import subprocess
+
+import tree
+
+PAGES = [
+    ("docs/reference/cli.md", ["help", "--markdown"]),
+    ("docs/reference/exit-codes.md", ["help", "--markdown", "exit-codes"]),
+]
+
+
+def check_page(root, facet, path, command, update):
+    made = subprocess.run([facet, *command], capture_output=True, text=True, check=True).stdout
+    target = os.path.join(root, path)
+    committed = tree.read(root, path) if os.path.exists(target) else ""
+    if made == committed:
+        return []
+    if update:
+        with open(target, "w", encoding="utf-8") as f:
+            f.write(made)
+        return []
+    diff = difflib.unified_diff(committed.splitlines(), made.splitlines(), path, "now", lineterm="")
+    return ["%s is out of date (make update-reference):" % path, *diff]
+
+
+def check(root, args):
+    return [complaint for path, command in PAGES
+            for complaint in check_page(root, args.facet, path, command, args.update)]
+
+
+if __name__ == "__main__":
+    tree.main(__doc__, check, ("--facet", {"default": "build/facet"}),
+              ("--update", {"action": "store_true"}))
