@@ -187,6 +187,12 @@ void json_put_null(struct json_out *j)
     strbuf_puts(j->out, "null");
 }
 
+void json_put_raw(struct json_out *j, const char *text)
+{
+    before_value(j);
+    strbuf_puts(j->out, text);
+}
+
 void json_put_key_string(struct json_out *j, const char *name, const char *s)
 {
     json_put_key(j, name);

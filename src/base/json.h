@@ -42,6 +42,8 @@ void json_put_i64(struct json_out *j, i64 v);
 void json_put_f64(struct json_out *j, double v);
 void json_put_bool(struct json_out *j, bool v);
 void json_put_null(struct json_out *j);
+// A value that is JSON already.
+void json_put_raw(struct json_out *j, const char *text);
 
 // key and value at once
 void json_put_key_string(struct json_out *j, const char *name, const char *s);

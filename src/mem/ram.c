@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// RAM without timing. Its content is no state list but goes into checkpoints as chunks.
+#include "mem/ram.h"
+
+#include "base/bug.h"
+#include "sim/checkpoint.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { BACKING_ANONYMOUS, BACKING_MEMFD };
+
+#define RAM_PARAMS(P, PR, PB, PS, PC)                                                       \
+    P(bytes, size, MiB(256), KiB(4), GiB(16384), "Size; a multiple of 4KiB")                \
+    PC(backing, "anonymous", "anonymous|memfd", "Host memory: private, or a sharable file") \
+    PB(huge_pages, true, "Ask the host for huge pages")
+
+COMPONENT_LISTS(ram, RAM_PARAMS, NO_ROWS, NO_ROWS, NO_ROWS);
+
+struct ram {
+    struct component base;
+    struct ram_params p;
+    struct ram_state st;
+    struct ram_stats n;
+    WIRED(u8 *bytes); // owned; saved by ram_save
+    WIRED(int fd);    // owned; one more than the descriptor, 0: none
+};
+
+static struct ram *ram_of(const struct component *c)
+{
+    ASSERT(c->type == &ram_type);
+    return (struct ram *)(uintptr_t)c;
+}
+
+static bool ram_check(struct component *c, struct error *err)
+{
+    if (ram_of(c)->p.size % MEM_PAGE_SIZE)
+        return error_set(err, ERROR_INPUT, "the size is not a multiple of 4KiB");
+    return true;
+}
+
+static bool ram_build(struct component *c, struct error *err)
+{
+    struct ram *r = ram_of(c);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, fd = -1;
+    void *p;
+
+    if (r->p.backing == BACKING_MEMFD) {
+        fd = memfd_create("facet-ram", MFD_CLOEXEC);
+        if (fd < 0)
+            return error_set_errno(err, "cannot create a memory file");
+        r->fd = fd + 1;
+        if (ftruncate(fd, (off_t)r->p.size) < 0)
+            return error_set_errno(err, "cannot give the memory file %llu bytes",
+                                   (unsigned long long)r->p.size);
+        flags = MAP_SHARED | MAP_NORESERVE;
+    }
+    p = mmap(NULL, r->p.size, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (p == MAP_FAILED)
+        return error_set_errno(err, "cannot map %llu bytes of memory",
+                               (unsigned long long)r->p.size);
+    r->bytes = p;
+    // Advice only: a kernel without huge pages does as well.
+    if (r->p.huge_pages)
+        (void)madvise(p, r->p.size, MADV_HUGEPAGE);
+    return true;
+}
+
+static void ram_destroy(struct component *c)
+{
+    struct ram *r = ram_of(c);
+
+    if (r->bytes)
+        munmap(r->bytes, r->p.size);
+    if (r->fd)
+        close(r->fd - 1);
+    r->bytes = NULL;
+    r->fd = 0;
+}
+
+// Gives the pages back; they read as zero.
+static bool clear(struct ram *r)
+{
+    return madvise(r->bytes, r->p.size, r->fd ? MADV_REMOVE : MADV_DONTNEED) == 0;
+}
+
+static void ram_reset(struct component *c)
+{
+    struct ram *r = ram_of(c);
+
+    if (!clear(r))
+        memset(r->bytes, 0, r->p.size);
+}
+
+static bool ram_save(struct component *c, struct checkpoint_writer *w, struct error *err)
+{
+    return checkpoint_write_memory(w, c->path, ram_of(c)->bytes, ram_of(c)->p.size, err);
+}
+
+static bool ram_load(struct component *c, struct checkpoint_reader *r, struct error *err)
+{
+    ram_reset(c);
+    return checkpoint_read_memory(r, c->path, ram_of(c)->bytes, ram_of(c)->p.size, err);
+}
+
+static const struct component_ops ram_ops = {
+    .check = ram_check,
+    .build = ram_build,
+    .reset = ram_reset,
+    .save = ram_save,
+    .load = ram_load,
+    .destroy = ram_destroy,
+};
+
+static bool ram_access(void *ctx, paddr addr, unsigned size, void *data, bool write)
+{
+    struct ram *r = ram_of(ctx);
+
+    if (addr > r->p.size || size > r->p.size - addr) {
+        if (!write)
+            memset(data, 0xff, size);
+        return false;
+    }
+    if (write)
+        memcpy(r->bytes + addr, data, size);
+    else
+        memcpy(data, r->bytes + addr, size);
+    return true;
+}
+
+static u8 *ram_host_page(void *ctx, paddr page, bool write)
+{
+    struct ram *r = ram_of(ctx);
+
+    return page < r->p.size ? r->bytes + page : NULL;
+}
+
+// As a port of its own: the addresses are offsets.
+static const struct mem_port_ops ram_port = {.access = ram_access, .host_page = ram_host_page};
+
+const struct component_type ram_type = {
+    .name = "ram",
+    .doc = "Random access memory",
+    COMPONENT_LAYOUT(ram),
+    .ops = &ram_ops,
+    .provides = {IFACE(mem_port, &ram_port)},
+};
+
+u8 *ram_bytes(const struct component *c)
+{
+    return ram_of(c)->bytes;
+}
+
+u64 ram_size(const struct component *c)
+{
+    return ram_of(c)->p.size;
+}
+
+int ram_fd(const struct component *c)
+{
+    return ram_of(c)->fd - 1;
+}
