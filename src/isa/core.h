@@ -25,7 +25,8 @@ enum { CORE_TLB_BITS = 10, CORE_TLB_SIZE = 1 << CORE_TLB_BITS };
 
 struct core_tlb {
     struct tlb_entry entry[CORE_TLB_SIZE];
-    paddr page[CORE_TLB_SIZE]; // physical page of each entry
+    paddr page[CORE_TLB_SIZE];    // physical page of each entry
+    u64 used[CORE_TLB_SIZE / 64]; // bitmap of entries to empty in a flush
 };
 
 static inline u32 core_tlb_index(vaddr va)

@@ -34,19 +34,31 @@ struct x86_fault_info {
     u64 address; // CR2 of a page fault
 };
 
-struct x86_cpuid_table;
+// Whose rights a TLB's entries have. Implicit supervisor accesses (descriptor tables, task state)
+// use SUPERVISOR; explicit ones use SUPERVISOR_AC while RFLAGS.AC lifts SMAP.
+enum x86_privilege { X86_SUPERVISOR, X86_USER, X86_SUPERVISOR_AC, X86_PRIVILEGES };
+
+// What CPUID says of the machine around the core; x86_core_init fills in one core of one.
+struct x86_topology {
+    u32 apic_id;
+    u32 cores;   // in the package
+    u32 tsc_khz; // frequency of the TSC
+};
 
 struct x86_core {
     struct x86_arch_state s; // first
     struct x86_lazy lazy;
     struct x86_fault_info fault;
     u8 cpl;
-    u8 code_mode;                        // enum x86_code_mode
-    u16 mode;                            // enum x86_mode_bits
-    const struct x86_cpuid_table *cpuid; // borrowed
-    u64 features[4];                     // shown features, by enum x86_feature
-    u64 cycles; // at the start of the current run: + instructions of the run = for RDTSC
-    struct core_tlb tlbs[2][CORE_ACCESSES]; // [user][access]
+    u8 code_mode; // enum x86_code_mode
+    u16 mode;     // enum x86_mode_bits
+    u8 privilege; // enum x86_privilege of explicit accesses
+    bool watched; // alignment checks or data breakpoints: core.tlb is empty, all takes the slow path
+    struct x86_topology topology;
+    u64 features[4]; // shown features, by enum x86_feature
+    u64 cycles;      // at the start of the current run: + instructions of the run = for RDTSC
+    u64 large_base[2], large_end[2]; // around all large pages in the TLBs, by linear bit 63
+    struct core_tlb tlbs[X86_PRIVILEGES][CORE_ACCESSES];
     struct core core;
 };
 
@@ -88,6 +100,15 @@ static inline u8 *x86_ymm(struct x86_core *c, unsigned n)
 bool x86_core_init(struct x86_core *c, u32 id, const struct mem_port *mem, const char *level,
                    struct error *err);
 void x86_core_reset(struct x86_core *c);
+
+// Linear address of the instruction at rip: what core.isa->pc gives and decoded blocks are found
+// by. Outside 64-bit mode the code segment's base is part of core.mode_key, since rip depends on it.
+static inline u64 x86_linear_pc(const struct x86_core *c)
+{
+    if (LIKELY(c->code_mode == X86_CODE64))
+        return c->s.rip;
+    return (u32)(c->s.seg_base[X86_CS] + c->s.rip);
+}
 
 // Recomputes cpl, code_mode, mode, core.mode_key and the current TLBs after segments, control
 // registers, XCR0, EFER, RFLAGS.AC or the masks in MXCSR changed. Block handlers call nothing else.

@@ -91,6 +91,8 @@ void x86_trace_mem(struct x86_core *c, u64 linear, u32 size, bool write);
 // bits are set; `user` is the privilege of the access. Fills that privilege's TLB if it is RAM.
 enum x86_result x86_translate(struct x86_core *c, u64 linear, enum core_access access, bool user,
                               paddr *ret_page);
+enum x86_result x86_translate_as(struct x86_core *c, u64 linear, enum core_access access,
+                                 enum x86_privilege privilege, paddr *ret_page);
 // Without side effects: for debuggers, system call emulation, disassembly. False if not mapped.
 bool x86_translate_debug(const struct x86_core *c, u64 linear, paddr *ret_pa);
 // Empty the TLBs and the jump cache (all, all but global pages, or of one page).
