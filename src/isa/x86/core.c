@@ -138,8 +138,7 @@ void x86_update_mode(struct x86_core *c)
         struct core_tlb *own = &c->tlbs[c->privilege][a];
 
         // Only ever read through this pointer: entries are made in c->tlbs.
-        c->core.tlb[a] =
-            c->watched && a != CORE_EXEC ? (struct core_tlb *)(uintptr_t)&no_tlb : own;
+        c->core.tlb[a] = c->watched && a != CORE_EXEC ? (struct core_tlb *)(uintptr_t)&no_tlb : own;
     }
 }
 

@@ -53,7 +53,8 @@ struct x86_core {
     u8 code_mode; // enum x86_code_mode
     u16 mode;     // enum x86_mode_bits
     u8 privilege; // enum x86_privilege of explicit accesses
-    bool watched; // alignment checks or data breakpoints: core.tlb is empty, all takes the slow path
+    bool
+        watched; // alignment checks or data breakpoints: core.tlb is empty, all takes the slow path
     struct x86_topology topology;
     u64 features[4]; // shown features, by enum x86_feature
     u64 cycles;      // at the start of the current run: + instructions of the run = for RDTSC
@@ -102,7 +103,8 @@ bool x86_core_init(struct x86_core *c, u32 id, const struct mem_port *mem, const
 void x86_core_reset(struct x86_core *c);
 
 // Linear address of the instruction at rip: what core.isa->pc gives and decoded blocks are found
-// by. Outside 64-bit mode the code segment's base is part of core.mode_key, since rip depends on it.
+// by. Outside 64-bit mode the code segment's base is part of core.mode_key, since rip depends on
+// it.
 static inline u64 x86_linear_pc(const struct x86_core *c)
 {
     if (LIKELY(c->code_mode == X86_CODE64))

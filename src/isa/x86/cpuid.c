@@ -139,15 +139,15 @@ static bool apply_changes(const char *list, u64 set[4], u64 asked[4], struct err
     while (*list) {
         size_t length = strcspn(list + 1, ",");
         char sign = *list == ',' ? 0 : *list;
-        u32 feature;
+        u32 feature = 0;
 
         if (sign == 0) {
             list++;
             continue;
         }
         if (sign != '+' && sign != '-')
-            return error_set(err, ERROR_USAGE,
-                             "a CPU feature must begin with '+' or '-', not '%s'", list);
+            return error_set(err, ERROR_USAGE, "a CPU feature must begin with '+' or '-', not '%s'",
+                             list);
         if (!find_feature(list + 1, length, &feature, err))
             return false;
         put(set, feature, sign == '+');
@@ -182,10 +182,11 @@ bool x86_cpuid_features(const char *level, u64 ret_features[4], struct error *er
 
     if (strncmp(level, prefix, n) != 0 || level[n] < '1' || level[n] > '3' ||
         (level[n + 1] != 0 && level[n + 1] != ','))
-        return error_set(err, ERROR_USAGE,
-                         "'%s' is no CPU level: x86-64-v1, x86-64-v2 or x86-64-v3 (then ',+feature' "
-                         "or ',-feature')",
-                         level);
+        return error_set(
+            err, ERROR_USAGE,
+            "'%s' is no CPU level: x86-64-v1, x86-64-v2 or x86-64-v3 (then ',+feature' "
+            "or ',-feature')",
+            level);
     for (u32 f = 0; f < X86_FEATURES; f++)
         put(set, f, features[f].level <= level[n] - '0');
     if (!apply_changes(level + n + 1, set, asked, err) || !settle_needs(set, asked, err))
@@ -328,7 +329,8 @@ static bool shown(const struct x86_core *c, u32 feature)
 
 void x86_cpuid(const struct x86_core *c, u32 leaf, u32 subleaf, u32 ret_regs[4])
 {
-    static const bool by_subleaf[LEAF_MAX + 1] = {[4] = true, [7] = true, [0xb] = true, [0xd] = true};
+    static const bool by_subleaf[LEAF_MAX + 1] = {
+        [4] = true, [7] = true, [0xb] = true, [0xd] = true};
     u32 r[4] = {0};
 
     if (leaf > LEAF_MAX && leaf - 0x80000000u > LEAF_EXT_MAX)

@@ -17,7 +17,8 @@ static bool has_code(const struct core *core, paddr pa)
     return core->page_has_code && core->page_has_code(core->cache, pa & CORE_PAGE_MASK);
 }
 
-// Linear addresses have 32 bits outside IA-32e mode, and in compatibility mode those of the program.
+// Linear addresses have 32 bits outside IA-32e mode, and in compatibility mode those of the
+// program.
 static u64 linear_mask(const struct x86_core *c, bool system)
 {
     bool wide = system ? (c->s.efer & X86_EFER_LMA) != 0 : c->code_mode == X86_CODE64;

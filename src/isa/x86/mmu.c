@@ -149,8 +149,7 @@ static bool walk64(const struct x86_core *c, u64 linear, u32 level, struct walk 
         }
         bool leaf = level == 1 || (entry & PTE_PS);
 
-        if (!pass_entry(w, at, entry,
-                        always | (level > 1 && leaf ? large_reserved(c, level) : 0)))
+        if (!pass_entry(w, at, entry, always | (level > 1 && leaf ? large_reserved(c, level) : 0)))
             return false;
         w->m.exec &= !(entry & PTE_XD);
         if (leaf) {
