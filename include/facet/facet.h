@@ -67,8 +67,9 @@ bool facet_machine_read(struct facet_machine *machine, const char *file, struct 
 // The settings there are, in a fixed order.
 struct facet_setting {
     const char *path;
-    const char *initial; // the default, as text
     const char *doc;
+    char initial[64]; // the default, as text
+    char choices[96]; // "a|b|c", or empty
 };
 
 size_t facet_setting_count(void);

@@ -11,6 +11,7 @@
 
 struct facet_machine {
     struct settings settings;
+    struct arena arena; // of texts among the settings
     bool loaded;
 };
 
@@ -27,12 +28,15 @@ struct facet_machine *facet_machine_new(void)
 {
     struct facet_machine *machine = xcalloc(1, sizeof(*machine));
 
-    settings_init(&machine->settings);
+    params_init(&machine->settings, settings_fields);
     return machine;
 }
 
 void facet_machine_free(struct facet_machine *machine)
 {
+    if (!machine)
+        return;
+    arena_release(&machine->arena);
     free(machine);
 }
 
@@ -43,19 +47,32 @@ bool facet_machine_set(struct facet_machine *machine, const char *path, const ch
 
     if (machine->loaded)
         return api_error(err, FACET_ERROR_USAGE, "%s: settings come before the program", path);
-    return settings_set(&machine->settings, path, value, &inner) || api_fail(err, &inner);
+    return settings_set(&machine->settings, path, value, &machine->arena, &inner) ||
+           api_fail(err, &inner);
 }
 
 size_t facet_setting_count(void)
 {
-    return settings_count();
+    size_t count = 0;
+
+    while (settings_fields[count].name)
+        count++;
+    return count;
 }
 
 struct facet_setting facet_setting(size_t index)
 {
-    struct setting_doc doc = settings_doc(index);
+    const struct param_field *f = &settings_fields[index];
+    struct facet_setting setting = {.path = f->name, .doc = f->doc};
+    AUTO(strbuf) struct strbuf text = {0};
 
-    return (struct facet_setting){.path = doc.path, .initial = doc.initial, .doc = doc.doc};
+    if (f->kind == PARAM_CHOICE)
+        strbuf_puts(&text, f->initial.text);
+    else
+        params_format_value(f, f->initial, &text);
+    snprintf(setting.initial, sizeof(setting.initial), "%s", strbuf_text(&text));
+    snprintf(setting.choices, sizeof(setting.choices), "%s", f->choices ? f->choices : "");
+    return setting;
 }
 
 bool facet_log_configure(const char *spec, struct facet_error *err)

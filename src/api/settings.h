@@ -1,32 +1,29 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The settings of a machine that runs one program: one table of path, kind, bounds and default.
+// The settings of a machine that runs one program.
 #pragma once
 
-#include "base/error.h"
+#include "sim/params.h"
 
-enum cpuid_level { CPUID_X86_64_V1, CPUID_X86_64_V2, CPUID_X86_64_V3 };
-enum cpu_model { CPU_FUNCTIONAL };
+// clang-format off
+#define SETTINGS(P, PR, PB, PS, PC)                                                                \
+    P(u32, cpus, 1, 1, 64, "Number of simulated CPUs.")                                            \
+    PC(cpu, "functional", "functional", "CPU model.")                                              \
+    PC(cpuid, "x86-64-v3", "x86-64-v1|x86-64-v2|x86-64-v3", "The instruction set that the guest sees.") \
+    P(bytes, mem, GiB(4), MiB(16), GiB(1024), "Memory of the guest.")                              \
+    P(hertz, clock, 2000000000, 1000000, 1000000000000, "Clock of the CPUs.")                      \
+    P(u64, quantum, 10000, 1, 1000000000, "Instructions that a CPU runs before the next has its turn.") \
+    P(u64, seed, 1, 0, UINT64_MAX, "Seed of everything that is random to the guest.")              \
+    P(u64, max_insts, 0, 0, UINT64_MAX, "Instructions of all CPUs together after which the run ends; 0: no limit.") \
+    PB(traced, false, "Whether the engine emits a record for each instruction into a counting consumer.")
+// clang-format on
 
-struct settings {
-    u64 cpus;
-    u64 cpu;   // enum cpu_model
-    u64 cpuid; // enum cpuid_level
-    u64 mem_bytes;
-    u64 quantum_insts;
-    u64 seed;
-    u64 max_insts; // 0: no limit
-    u64 traced;
-};
+PARAM_STRUCT(settings, SETTINGS);
+extern const struct param_field settings_fields[];
 
-void settings_init(struct settings *s);
+// Index of the setting, or -1 and an error that names the nearest.
+int settings_find(const char *path, struct error *err);
 
-// An unknown path or a value out of bounds is an error that names what would be valid.
-bool settings_set(struct settings *s, const char *path, const char *value,
+// An unknown path or a value out of bounds is an error that says what would be valid. Texts go to
+// the arena.
+bool settings_set(struct settings *s, const char *path, const char *value, struct arena *arena,
                   struct error *err) MUST_CHECK;
-
-// For the reference page.
-struct setting_doc {
-    const char *path, *initial, *doc;
-};
-size_t settings_count(void);
-struct setting_doc settings_doc(size_t index);

@@ -14,9 +14,10 @@ static volatile sig_atomic_t bug_code = CLI_BUG;
 static void crashed(int signal)
 {
     static const char message[] = "facet: internal error: facet itself crashed; please report it\n";
-    ssize_t n = write(STDERR_FILENO, message, sizeof(message) - 1);
 
-    _exit(n == 0 ? bug_code : bug_code);
+    if (write(STDERR_FILENO, message, sizeof(message) - 1) > 0)
+        fsync(STDERR_FILENO);
+    _exit(bug_code);
 }
 
 static void catch_crashes(void)

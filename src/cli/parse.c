@@ -109,9 +109,8 @@ static bool parse_words(struct cli_args *args, char *const *word)
     if (*word && strcmp(*word, "--") == 0)
         word++;
     args->operands = word;
-    while (*word)
-        word++;
-    args->operand_count = (size_t)(word - args->operands);
+    while (word[args->operand_count])
+        args->operand_count++;
     for (size_t i = 0; !command->takes_program && i < args->operand_count; i++) {
         if (args->operands[i][0] == '-' && args->operands[i][1]) {
             cli_complain("%s: option '%s' stands behind an operand; options come first",

@@ -149,8 +149,12 @@ void cli_print_markdown(FILE *out)
           "| path | default | |\n|---|---|---|\n",
           out);
     for (size_t i = 0; i < facet_setting_count(); i++) {
-        struct facet_setting s = facet_setting(i);
+        struct facet_setting setting = facet_setting(i);
 
-        fprintf(out, "| `%s` | %s | %s |\n", s.path, s.initial, s.doc);
+        fprintf(out, "| `%s` | %s | %s%s", setting.path, setting.initial, setting.doc,
+                setting.choices[0] ? " One of " : "");
+        for (const char *c = setting.choices; *c; c++) // a bar would end the cell
+            fputs(*c == '|' ? ", " : (char[]){*c, 0}, out);
+        fputs(setting.choices[0] ? ". |\n" : " |\n", out);
     }
 }
