@@ -420,8 +420,8 @@ static bool load_all(struct sim *sim, struct checkpoint_reader *r, struct error 
         r->pack.used != pack_reader_count(&r->pack))
         return error_set(err, ERROR_INPUT, "it has data that no component of the machine owns");
     for (struct component *c = sim->root; c; c = c->next)
-        if (c->type->ops && c->type->ops->after_load)
-            c->type->ops->after_load(c);
+        if (c->type->ops && c->type->ops->after_load && !c->type->ops->after_load(c, err))
+            return error_wrap(err, "%s", c->path);
     return true;
 }
 

@@ -20,6 +20,7 @@
 // tree before the next begins. Memory comes from the machine's arena and dies with it.
 #pragma once
 
+#include "base/bug.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "sim/params.h"
@@ -53,8 +54,9 @@ struct component_ops {
     // Data outside of the state list (RAM) to and from a checkpoint.
     bool (*save)(struct component *c, struct checkpoint_writer *w, struct error *err);
     bool (*load)(struct component *c, struct checkpoint_reader *r, struct error *err);
-    // Rebuilds what is DERIVED, drives its lines again. The whole tree is loaded.
-    void (*after_load)(struct component *c);
+    // Checks what was loaded (a file may hold anything) and rebuilds what is DERIVED. The whole tree
+    // is loaded; nobody pokes another's state here: who watches a line saved its level itself.
+    bool (*after_load)(struct component *c, struct error *err);
     // Gives back host resources; must accept a component whose build failed or never ran.
     void (*destroy)(struct component *c);
 };

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What every checkpoint must do, whatever the components are (STYLE.md section 8).
+#include "base/alloc.h"
+#include "base/file.h"
+#include "mem/ram.h"
+#include "sample_machine.h"
+#include "sim/checkpoint.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+static const char *const parts[] = {"manifest.json", "state.json", "memory.json", "memory.pack"};
+
+static char directory[] = "/tmp/facet-checkpoint-XXXXXX";
+
+static char *in_directory(const char *name)
+{
+    return xasprintf("%s/%s", directory, name);
+}
+
+static int make_directory(void **arg)
+{
+    return mkdtemp(directory) ? 0 : -1;
+}
+
+static int remove_directory(void **arg)
+{
+    struct error err;
+
+    return file_remove_tree(directory, &err) ? 0 : -1;
+}
+
+static void must(bool ok, const struct error *err)
+{
+    if (!ok)
+        fail_msg("%s", err->message);
+}
+
+static void randomise(struct sample_machine *m, struct rng *rng)
+{
+    u8 *bytes = ram_bytes(m->ram);
+
+    for (struct component *c = m->sim.root; c; c = c->next)
+        state_randomise(component_state(c), c->type->state, rng);
+    // Some chunks stay zero, some are equal, some are random.
+    for (u64 at = 0; at < ram_size(m->ram); at += 65536) {
+        u64 kind = rng_below(rng, 4);
+
+        for (unsigned k = 0; k < 65536 && kind; k++)
+            bytes[at + k] = kind == 1 ? 7 : (u8)rng_next(rng);
+    }
+}
+
+// Garbage wherever a load has to put something.
+static void fill(struct sample_machine *m)
+{
+    for (struct component *c = m->sim.root; c; c = c->next) {
+        u8 *at = component_state(c);
+
+        memset(component_stats(c), 0xa5, stat_words(c->type->stats) * sizeof(u64));
+        for (const struct state_field *f = c->type->state; f->name; at += f->size, f++) {
+            u64 count;
+            void *data;
+
+            if (f->shape == STATE_VECTOR) {
+                memcpy(&count, at, sizeof(count));
+                memcpy(&data, at + sizeof(count), sizeof(data));
+                memset(data, 0xa5, count * state_kind_size(f->kind));
+            } else if (f->shape != STATE_EVENT) {
+                memset(at, 0xa5, f->size);
+            }
+        }
+    }
+    memset(ram_bytes(m->ram), 0xa5, ram_size(m->ram));
+}
+
+static void assert_same_files(const char *a, const char *b)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        AUTO_FREE char *x = xasprintf("%s/%s", a, parts[i]), *y = xasprintf("%s/%s", b, parts[i]);
+        AUTO(strbuf) struct strbuf s = {0};
+        AUTO(strbuf) struct strbuf t = {0};
+        struct error err;
+
+        must(file_read(x, 1 << 30, &s, &err), &err);
+        must(file_read(y, 1 << 30, &t, &err), &err);
+        assert_int_equal(s.length, t.length);
+        assert_memory_equal(s.text, t.text, s.length);
+    }
+}
+
+static void random_machines_survive_save_and_load(void **arg)
+{
+    struct rng rng = {17};
+
+    for (unsigned round = 0; round < 6; round++) {
+        AUTO_FREE char *one = in_directory("one"), *two = in_directory("two");
+        struct sample_machine a, b;
+        struct error err;
+
+        sample_machine_init(&a, 1, "1MiB");
+        a.sim.queue.now = rng_next(&rng) >> 8;
+        randomise(&a, &rng);
+        must(checkpoint_save(&a.sim, one, NULL, &err), &err);
+        must(checkpoint_verify(one, &err), &err);
+        sample_machine_init(&b, 1, "1MiB");
+        fill(&b);
+        must(checkpoint_load(&b.sim, one, NULL, &err), &err);
+        assert_int_equal(sample_machine_hash(&a), sample_machine_hash(&b));
+        must(checkpoint_save(&b.sim, two, NULL, &err), &err);
+        assert_same_files(one, two);
+        must(file_remove_tree(one, &err) && file_remove_tree(two, &err), &err);
+        sim_release(&a.sim);
+        sim_release(&b.sim);
+    }
+}
+
+static void a_restored_machine_goes_on_as_the_first_does(void **arg)
+{
+    struct rng rng = {23};
+
+    for (unsigned round = 0; round < 8; round++) {
+        AUTO_FREE char *path = in_directory("middle");
+        struct drain_request drain = {.why = "checkpoint"};
+        struct sample_machine a, b;
+        struct error err;
+
+        sample_machine_init(&a, round, "128KiB");
+        for (u64 n = rng_below(&rng, 3000); n; n--)
+            sample_machine_step(&a);
+        if (round & 1)
+            must(drain_now(&a.sim.drain, &drain, &err), &err);
+        must(checkpoint_save(&a.sim, path, NULL, &err), &err);
+        if (round & 1)
+            drain_resume(&a.sim.drain);
+        sample_machine_init(&b, 0, "128KiB");
+        must(checkpoint_load(&b.sim, path, NULL, &err), &err);
+        b.guest = a.guest;
+        assert_int_equal(sample_machine_hash(&a), sample_machine_hash(&b));
+        for (unsigned n = 0; n < 3000; n++) {
+            sample_machine_step(&a);
+            sample_machine_step(&b);
+        }
+        assert_int_equal(sample_machine_hash(&a), sample_machine_hash(&b));
+        assert_int_equal(a.sim.queue.fired, b.sim.queue.fired);
+        must(file_remove_tree(path, &err), &err);
+        sim_release(&a.sim);
+        sim_release(&b.sim);
+    }
+}
+
+// Whatever single byte changes or is cut off, anywhere: refused, with the path in the message.
+static void damaged_checkpoints_are_refused(void **arg)
+{
+    AUTO_FREE char *path = in_directory("damaged");
+    struct sample_machine m;
+    struct rng rng = {31};
+    struct error err;
+
+    sample_machine_init(&m, 3, "256KiB");
+    for (unsigned n = 0; n < 500; n++)
+        sample_machine_step(&m);
+    must(checkpoint_save(&m.sim, path, NULL, &err), &err);
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        AUTO_FREE char *part = xasprintf("%s/%s", path, parts[i]);
+        AUTO(strbuf) struct strbuf good = {0};
+
+        must(file_read(part, 1 << 30, &good, &err), &err);
+        assert_true(good.length > 100);
+        for (unsigned k = 0; k < 60; k++) {
+            AUTO(strbuf) struct strbuf bad = {0};
+            size_t at = rng_below(&rng, good.length);
+
+            strbuf_add(&bad, good.text, k % 3 == 2 ? at : good.length);
+            if (k % 3 == 0)
+                bad.text[at] ^= (char)(1 << rng_below(&rng, 8));
+            else if (k % 3 == 1)
+                strbuf_add(&bad, "0", 1 + (k & 1));
+            must(file_write(part, strbuf_text(&bad), bad.length, &err), &err);
+            if (checkpoint_verify(path, &err))
+                fail_msg("%s: damage at %zu of %zu is not seen", parts[i], at, good.length);
+            assert_non_null(strstr(err.message, "cannot use checkpoint '"));
+            assert_false(checkpoint_load(&m.sim, path, NULL, &err));
+            assert_int_equal(err.code, ERROR_INPUT);
+        }
+        assert_int_equal(remove(part), 0);
+        assert_false(checkpoint_verify(path, &err));
+        must(file_write(part, good.text, good.length, &err), &err);
+        must(checkpoint_verify(path, &err), &err);
+    }
+    must(file_remove_tree(path, &err), &err);
+    sim_release(&m.sim);
+}
+
+static void foreign_checkpoints_are_refused(void **arg)
+{
+    AUTO_FREE char *path = in_directory("foreign");
+    struct checkpoint_options mine = {.config_digest = "aaa"}, other = {.config_digest = "bbb"};
+    struct sample_machine m, small;
+    struct sim sim;
+    struct error err;
+
+    sample_machine_init(&m, 3, "256KiB");
+    must(checkpoint_save(&m.sim, path, &mine, &err), &err);
+    assert_false(checkpoint_load(&m.sim, path, &other, &err));
+    assert_non_null(strstr(err.message, "another description"));
+    assert_true(checkpoint_load(&m.sim, path, &mine, &err));
+    assert_false(checkpoint_save(&m.sim, path, &mine, &err));
+    assert_non_null(strstr(err.message, "exists already"));
+
+    sample_machine_init(&small, 3, "128KiB");
+    assert_false(checkpoint_load(&small.sim, path, NULL, &err));
+    assert_non_null(strstr(err.message, "'map.ram' has 262144 bytes instead of 131072"));
+
+    sim_init(&sim);
+    assert_non_null(component_new(&sim, &ram_type, NULL, "map", &err));
+    must(sim_build(&sim, &err), &err);
+    sim_reset(&sim);
+    assert_false(checkpoint_load(&sim, path, NULL, &err));
+    assert_non_null(strstr(err.message, "its 'map' is a physmap instead of a ram"));
+    assert_false(checkpoint_verify("/nonexistent", &err));
+    assert_false(checkpoint_verify("/tmp", &err));
+    assert_false(checkpoint_save(&sim, "/nonexistent/x", NULL, &err));
+    must(file_remove_tree(path, &err), &err);
+    sim_release(&m.sim);
+    sim_release(&small.sim);
+    sim_release(&sim);
+}
+
+static void zero_and_equal_memory_costs_nothing(void **arg)
+{
+    AUTO_FREE char *path = in_directory("sparse"), *pack = xasprintf("%s/memory.pack", path);
+    struct sample_machine m;
+    struct rng rng = {5};
+    struct stat st;
+    struct error err;
+
+    sample_machine_init(&m, 3, "64MiB");
+    for (unsigned k = 0; k < 65536; k++)
+        ram_bytes(m.ram)[k] = (u8)rng_next(&rng);
+    for (unsigned i = 1; i < 500; i++)
+        memcpy(ram_bytes(m.ram) + i * 65536, ram_bytes(m.ram), 65536);
+    must(checkpoint_save(&m.sim, path, NULL, &err), &err);
+    assert_int_equal(stat(pack, &st), 0);
+    assert_in_range(st.st_size, 60000, 70000);
+    must(file_remove_tree(path, &err), &err);
+    sim_release(&m.sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_machines_survive_save_and_load),
+        cmocka_unit_test(a_restored_machine_goes_on_as_the_first_does),
+        cmocka_unit_test(damaged_checkpoints_are_refused),
+        cmocka_unit_test(foreign_checkpoints_are_refused),
+        cmocka_unit_test(zero_and_equal_memory_costs_nothing),
+    };
+    struct error err;
+
+    if (!log_set_filter("error", &err))
+        return 1;
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
