@@ -54,8 +54,8 @@ struct component_ops {
     // Data outside of the state list (RAM) to and from a checkpoint.
     bool (*save)(struct component *c, struct checkpoint_writer *w, struct error *err);
     bool (*load)(struct component *c, struct checkpoint_reader *r, struct error *err);
-    // Checks what was loaded (a file may hold anything) and rebuilds what is DERIVED. The whole tree
-    // is loaded; nobody pokes another's state here: who watches a line saved its level itself.
+    // Checks what was loaded (a file may hold anything) and rebuilds what is DERIVED. The whole
+    // tree is loaded; nobody pokes another's state here: who watches a line saved its level itself.
     bool (*after_load)(struct component *c, struct error *err);
     // Gives back host resources; must accept a component whose build failed or never ran.
     void (*destroy)(struct component *c);
