@@ -28,7 +28,7 @@ BUILDS = [
       "--timeout-multiplier", "6"]),
 ]
 SANITIZER_ENV = {
-    "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:handle_segv=0:allow_user_segv_handler=1",
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1:handle_segv=0:allow_user_segv_handler=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
 }
 

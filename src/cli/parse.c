@@ -111,10 +111,10 @@ static bool parse_words(struct cli_args *args, char *const *word)
     args->operands = word;
     while (word[args->operand_count])
         args->operand_count++;
-    for (size_t i = 0; !command->takes_program && i < args->operand_count; i++) {
-        if (args->operands[i][0] == '-' && args->operands[i][1]) {
+    for (char *const *o = word; !command->takes_program && *o; o++) {
+        if ((*o)[0] == '-' && (*o)[1]) {
             cli_complain("%s: option '%s' stands behind an operand; options come first",
-                         command->name, args->operands[i]);
+                         command->name, *o);
             return false;
         }
     }

@@ -2,7 +2,10 @@
 """facet doctor against what Linux says of the same host."""
 
 import json
+import os
 import resource
+
+import pytest
 
 
 def findings(result):
@@ -39,6 +42,8 @@ def test_a_low_limit_of_open_files_is_found_by_trying(facet):
     assert row["verdict"] == "limited" and "ulimit -n" in row["advice"]
 
 
+@pytest.mark.skipif(os.environ.get("FACET_SANITIZERS", "none") != "none",
+                    reason="sanitizers need the address space")
 def test_a_low_limit_of_address_space_is_found_by_trying(facet):
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
