@@ -145,7 +145,7 @@ static bool save_components(struct sim *sim, struct checkpoint_writer *w, struct
     json_put_key_hex(&j, "events_fired", sim->queue.fired);
     json_put_key(&j, "components");
     json_put_array(&j);
-    for (struct component *c = sim->root; c; c = c->next) {
+    for (struct component *c = sim->root; c; c = component_after(c)) {
         save_component(&j, c);
         if (c->type->ops && c->type->ops->save && !c->type->ops->save(c, w, err))
             return error_wrap(err, "%s", c->path);
@@ -351,7 +351,7 @@ static bool check_components(const struct sim *sim, const json_t *records, struc
     const json_t *record;
     size_t i, n = 0;
 
-    for (const struct component *c = sim->root; c; c = c->next, n++) {
+    for (const struct component *c = sim->root; c; c = component_after(c), n++) {
         const char *type;
         u64 schema;
 
@@ -376,7 +376,7 @@ static bool check_components(const struct sim *sim, const json_t *records, struc
         const struct component *c = sim->root;
 
         while (c && path && strcmp(c->path, path) != 0)
-            c = c->next;
+            c = component_after(c);
         if (!c || !path)
             return error_set(err, ERROR_INPUT, "it has a component '%.80s', the machine has none",
                              path ? path : "?");
@@ -411,7 +411,7 @@ static bool load_all(struct sim *sim, struct checkpoint_reader *r, struct error 
         return false;
     ASSERT(q->pending == 0);
     q->now = now;
-    for (struct component *c = sim->root; c; c = c->next)
+    for (struct component *c = sim->root; c; c = component_after(c))
         if (!load_component(c, r, err))
             return false;
     q->next_sequence = next_sequence;
@@ -419,7 +419,7 @@ static bool load_all(struct sim *sim, struct checkpoint_reader *r, struct error 
     if (r->extras_used != json_array_size(json_object_get(r->state, "extras")) ||
         r->pack.used != pack_reader_count(&r->pack))
         return error_set(err, ERROR_INPUT, "it has data that no component of the machine owns");
-    for (struct component *c = sim->root; c; c = c->next)
+    for (struct component *c = sim->root; c; c = component_after(c))
         if (c->type->ops && c->type->ops->after_load && !c->type->ops->after_load(c, err))
             return error_wrap(err, "%s", c->path);
     return true;

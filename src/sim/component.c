@@ -4,6 +4,7 @@
 #include "base/bug.h"
 #include "base/hash.h"
 #include "base/names.h"
+#include "sim/config.h"
 #include "sim/sim.h"
 
 #include <string.h>
@@ -18,15 +19,20 @@ static bool name_is_good(const char *name)
 struct component *component_new(struct sim *sim, const struct component_type *type,
                                 struct component *parent, const char *name, struct error *err)
 {
-    struct component *c;
+    struct component *c = parent ? component_child(parent, name) : sim->root;
 
     if (!name_is_good(name)) {
         error_set(err, ERROR_INPUT, "'%.80s' is no name for a component (letters, digits, '_')",
                   name);
         return NULL;
     }
-    if (parent ? component_child(parent, name) != NULL : sim->root != NULL) {
-        error_set(err, ERROR_INPUT, "there is already a component '%s'", name);
+    if (c && c->from_description && c->type == type && strcmp(c->name, name) == 0) {
+        c->from_description = false;
+        return c;
+    }
+    if (c) {
+        error_set(err, ERROR_INPUT, "there is already a component '%s' (%s)", c->path,
+                  c->type->name);
         return NULL;
     }
     c = arena_alloc(&sim->arena, type->size);
@@ -47,7 +53,30 @@ struct component *component_new(struct sim *sim, const struct component_type *ty
     if (sim->last)
         sim->last->next = c;
     sim->last = c;
+    if (sim->description)
+        config_describe(sim->description, c);
     return c;
+}
+
+void component_mark_described(struct component *c, int param_index)
+{
+    ASSERT((size_t)param_index < 64 * ARRAY_SIZE(c->described));
+    c->described[param_index / 64] |= 1ull << (param_index % 64);
+}
+
+static bool is_described(const struct component *c, int param_index)
+{
+    return (size_t)param_index < 64 * ARRAY_SIZE(c->described) &&
+           (c->described[param_index / 64] >> (param_index % 64) & 1);
+}
+
+struct component *component_after(const struct component *c)
+{
+    if (c->first_child)
+        return c->first_child;
+    while (c && !c->next_sibling)
+        c = c->parent;
+    return c ? c->next_sibling : NULL;
 }
 
 bool component_set(struct component *c, const char *param, const char *text, struct error *err)
@@ -57,7 +86,12 @@ bool component_set(struct component *c, const char *param, const char *text, str
 
     ASSERT(!c->built);
     if (index >= 0) {
-        if (params_set(component_params(c), c->type->params, index, text, &c->sim->arena, err))
+        u64 scratch[128];
+        void *params = component_params(c);
+
+        if (is_described(c, index))
+            params = scratch;
+        if (params_set(params, c->type->params, index, text, &c->sim->arena, err))
             return true;
         return error_wrap(err, "%s.%s", c->path, param);
     }
@@ -94,7 +128,7 @@ struct component *component_lookup(struct sim *sim, const char *path, struct err
 {
     struct names_nearest near = {.word = path};
 
-    for (struct component *c = sim->root; c; c = c->next) {
+    for (struct component *c = sim->root; c; c = component_after(c)) {
         if (strcmp(c->path, path) == 0)
             return c;
         names_offer(&near, c->path);

@@ -95,8 +95,9 @@ struct component {
     struct sim *sim;                   // borrowed
     struct component *parent, *first_child, *last_child, *next_sibling;
     struct component *next; // in the order they were made
+    u64 described[2];       // parameters that the description gives
     struct log_limit guest_messages;
-    bool built;
+    bool from_description, built;
 };
 
 // A member that `connect` sets, or that is computed from params and state.
@@ -154,13 +155,17 @@ static inline void *component_stats(const struct component *c)
     return (u8 *)(uintptr_t)c + c->type->stats_at;
 }
 
-// A new node under `parent` (NULL: the root) with default parameters; before or during build.
-// NULL and *err when the name is taken or malformed (letters, digits, '_').
+// A new node under `parent` (NULL: the root), before or during build, with the parameters that the
+// machine's description has for it, else defaults. When the description made it already, with this
+// type, that one. NULL and *err when the name is taken or malformed (letters, digits, '_').
 struct component *component_new(struct sim *sim, const struct component_type *type,
                                 struct component *parent, const char *name, struct error *err);
-// Sets a parameter from text, as a description would.
+// Sets a parameter from text. What the description gives wins: then this only checks the value.
 bool component_set(struct component *c, const char *param, const char *text,
                    struct error *err) MUST_CHECK;
+void component_mark_described(struct component *c, int param_index);
+// The tree from the root down, parents first, children in order: NULL after the last.
+struct component *component_after(const struct component *c);
 // A child by name, or a descendant by dotted path below `c`; NULL when there is none.
 struct component *component_child(const struct component *c, const char *name);
 struct component *component_find(const struct component *c, const char *path);

@@ -3,6 +3,7 @@
 
 #include "base/bug.h"
 #include "base/hash.h"
+#include "sim/config.h"
 
 #include <string.h>
 
@@ -167,13 +168,19 @@ bool sim_build(struct sim *sim, struct error *err)
     for (struct component *c = sim->root; c; c = c->next)
         if (!build_one(c, err))
             return false;
-    for (struct component *c = sim->root; c; c = c->next) {
+    if (sim->description) {
+        struct config *description = sim->description;
+
+        if (!config_finish(description, sim))
+            return config_check(description, err);
+    }
+    for (struct component *c = sim->root; c; c = component_after(c)) {
         const struct component_ops *ops = c->type->ops;
 
         if (ops && ops->connect && !ops->connect(c, err))
             return error_wrap(err, "%s (%s)", c->path, c->type->name);
     }
-    for (struct component *c = sim->root; c; c = c->next)
+    for (struct component *c = sim->root; c; c = component_after(c))
         register_drainable(c);
     sim->phase = SIM_BUILT;
     return true;
@@ -205,9 +212,9 @@ void sim_reset(struct sim *sim)
 {
     ASSERT(sim->phase != SIM_NEW);
     arena_seal(&sim->arena);
-    for (struct component *c = sim->root; c; c = c->next)
+    for (struct component *c = sim->root; c; c = component_after(c))
         clear_state(c);
-    for (struct component *c = sim->root; c; c = c->next)
+    for (struct component *c = sim->root; c; c = component_after(c))
         if (c->type->ops && c->type->ops->reset)
             c->type->ops->reset(c);
     sim->phase = SIM_READY;
@@ -217,7 +224,7 @@ u64 sim_hash(const struct sim *sim)
 {
     u64 h = 0;
 
-    for (const struct component *c = sim->root; c; c = c->next) {
+    for (const struct component *c = sim->root; c; c = component_after(c)) {
         u64 one = component_hash(c);
 
         h = hash64_more(h, c->path, strlen(c->path));
@@ -228,7 +235,7 @@ u64 sim_hash(const struct sim *sim)
 
 void stat_set_add_tree(struct stat_set *set, const struct component *root)
 {
-    for (const struct component *c = root->sim->root; c; c = c->next) {
+    for (const struct component *c = root->sim->root; c; c = component_after(c)) {
         const struct component *above = c;
 
         while (above && above != root)

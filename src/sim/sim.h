@@ -10,11 +10,14 @@
 
 enum sim_phase { SIM_NEW, SIM_BUILT, SIM_READY };
 
+struct config;
+
 struct sim {
     struct arena arena;
     struct event_queue queue;
     struct component *root, *last; // owned, in the arena
     struct drain_manager drain;
+    struct config *description; // borrowed; NULL when there is none, and after config_finish
     enum sim_phase phase;
 };
 
