@@ -42,6 +42,12 @@ struct core;
 // core->exit says why, and the pc is set.
 typedef const struct op *op_fn(struct core *c, const struct op *op);
 
+#ifdef FACET_TAILCALL
+#define CORE_TAIL_CALLS true
+#else
+#define CORE_TAIL_CALLS false
+#endif
+
 // One slot of threaded code. The fields mean what the ISA's handlers say.
 struct op {
     op_fn *fn;

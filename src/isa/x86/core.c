@@ -3,6 +3,7 @@
 
 #include "isa/x86/cpuid.h"
 #include "isa/x86/mem.h"
+#include "isa/x86/stub.h"
 
 #include <string.h>
 
@@ -18,6 +19,13 @@ bool x86_core_init(struct x86_core *c, u32 id, const struct mem_port *mem, const
 {
     if (!x86_cpuid_features(level, c->features, err))
         return false;
+    if (!x86_stubs_host_supports(c->features, err))
+        return false;
+    c->stubs_owned = !c->stubs;
+    if (!c->stubs)
+        c->stubs = x86_stubs_new(err);
+    if (!c->stubs)
+        return false;
     c->core.id = id;
     c->core.mem = *mem;
     c->topology = (struct x86_topology){.apic_id = id, .cores = 1, .tsc_khz = 2000000};
@@ -26,6 +34,13 @@ bool x86_core_init(struct x86_core *c, u32 id, const struct mem_port *mem, const
             c->tlbs[p][a] = no_tlb;
     x86_core_reset(c);
     return true;
+}
+
+void x86_core_release(struct x86_core *c)
+{
+    if (c->stubs_owned)
+        x86_stubs_free(c->stubs);
+    c->stubs = NULL;
 }
 
 static void reset_segments(struct x86_arch_state *s)

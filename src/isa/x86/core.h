@@ -45,6 +45,8 @@ struct x86_topology {
     u32 tsc_khz; // frequency of the TSC
 };
 
+struct x86_stubs;
+
 struct x86_core {
     struct x86_arch_state s; // first
     struct x86_lazy lazy;
@@ -58,6 +60,8 @@ struct x86_core {
     struct x86_topology topology;
     u64 features[4]; // shown features, by enum x86_feature
     u64 cycles;      // at the start of the current run: + instructions of the run = for RDTSC
+    struct x86_stubs *stubs;         // isa/x86/stub.h
+    bool stubs_owned;                // else borrowed from another core of the machine
     u64 large_base[2], large_end[2]; // around all large pages in the TLBs, by linear bit 63
     struct core_tlb tlbs[X86_PRIVILEGES][CORE_ACCESSES];
     struct core core;
@@ -97,9 +101,12 @@ static inline u8 *x86_ymm(struct x86_core *c, unsigned n)
 }
 
 // Puts *c (zeroed storage of the caller) into the state after power-on. `level` names what CPUID
-// shows ("x86-64-v3"). x86_core_reset is the state of SDM vol. 3A table 9-1.
+// shows ("x86-64-v3"); one whose vector instructions this host cannot execute is refused. Cores
+// that share decoded blocks share stubs: c->stubs may be set to those of a core that is released
+// later; else c makes its own. x86_core_reset is the state of SDM vol. 3A table 9-1.
 bool x86_core_init(struct x86_core *c, u32 id, const struct mem_port *mem, const char *level,
                    struct error *err);
+void x86_core_release(struct x86_core *c);
 void x86_core_reset(struct x86_core *c);
 
 // Linear address of the instruction at rip: what core.isa->pc gives and decoded blocks are found
