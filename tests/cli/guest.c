@@ -68,7 +68,8 @@ int main(int argc, char **argv, char **environment)
     if (strcmp(what, "privileged") == 0)
         __asm__ volatile("hlt");
     if (strcmp(what, "divide") == 0)
-        __asm__ volatile("xor %%edx, %%edx\n\txor %%ecx, %%ecx\n\tdiv %%ecx" ::: "eax", "ecx", "edx");
+        __asm__ volatile("xor %%edx, %%edx\n\txor %%ecx, %%ecx\n\tdiv %%ecx" ::
+                             : "eax", "ecx", "edx");
     if (strcmp(what, "loop") == 0)
         for (;;)
             sink++;
