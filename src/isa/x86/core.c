@@ -2,6 +2,7 @@
 #include "isa/x86/core.h"
 
 #include "isa/x86/cpuid.h"
+#include "isa/x86/debug.h"
 #include "isa/x86/mem.h"
 #include "isa/x86/stub.h"
 
@@ -80,7 +81,6 @@ void x86_core_reset(struct x86_core *c)
     reset_segments(&c->s);
     x86_cpuid(c, 1, 0, signature);
     c->s.gpr[X86_RDX] = signature[0];
-    c->cycles = 0;
     x86_state_loaded(c);
 }
 
@@ -148,7 +148,8 @@ void x86_update_mode(struct x86_core *c)
     c->mode = mode_bits(c);
     c->core.mode_key = mode_key(c);
     c->privilege = privilege(c);
-    c->watched = c->cpl == 3 && (c->s.cr0 & X86_CR0_AM) && (c->s.rflags & X86_AC);
+    c->watched = (c->cpl == 3 && (c->s.cr0 & X86_CR0_AM) && (c->s.rflags & X86_AC)) ||
+                 x86_data_breakpoints(c);
     for (u32 a = 0; a < CORE_ACCESSES; a++) {
         struct core_tlb *own = &c->tlbs[c->privilege][a];
 

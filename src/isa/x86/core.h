@@ -31,7 +31,19 @@ struct x86_fault_info {
     u8 vector; // enum x86_vector
     bool has_error;
     u32 error;
-    u64 address; // CR2 of a page fault
+    u64 address; // CR2 of a page fault; for #DB, bits to set in DR6
+};
+
+// The interrupt controller of a core, as the core needs it.
+struct x86_apic_ops {
+    // The vector that is to be taken now, which then is in service; -1 if there is none.
+    int (*acknowledge)(void *ctx);
+    // The task priority was written through CR8.
+    void (*set_tpr)(void *ctx, u64 cr8);
+    // Model-specific registers that the core does not know (x2APIC). False: none, #GP.
+    bool (*msr)(void *ctx, u32 index, u64 *value, bool write);
+    // IA32_APIC_BASE or IA32_TSC_DEADLINE was written; the value is in the state.
+    void (*msr_written)(void *ctx, u32 index);
 };
 
 // Whose rights a TLB's entries have. Implicit supervisor accesses (descriptor tables, task state)
@@ -60,8 +72,19 @@ struct x86_core {
     struct x86_topology topology;
     u64 features[4]; // shown features, by enum x86_feature
     u64 cycles;      // at the start of the current run: + instructions of the run = for RDTSC
-    struct x86_stubs *stubs;         // isa/x86/stub.h
-    bool stubs_owned;                // else borrowed from another core of the machine
+    struct x86_stubs *stubs; // isa/x86/stub.h
+    bool stubs_owned;        // else borrowed from another core of the machine
+    // Between two blocks (isa/x86/events.c).
+    bool irq;                        // the interrupt line
+    bool stepped;                    // the last check asked for one instruction only…
+    bool step_trap;                  // …and RFLAGS.TF was set before it
+    bool shadow_seen;                // int_shadow was set before it
+    bool rf_seen;                    // RFLAGS.RF was set before it
+    u8 debug_hits;                   // data breakpoints that the current instruction has hit
+    i64 stolen;                      // from the budget, to come back to the check soon
+    struct mem_port io;              // I/O ports; no ops: none
+    const struct x86_apic_ops *apic; // interrupt controller, NULL if none; borrowed
+    void *apic_ctx;                  // borrowed
     u64 large_base[2], large_end[2]; // around all large pages in the TLBs, by linear bit 63
     struct core_tlb tlbs[X86_PRIVILEGES][CORE_ACCESSES];
     struct core core;

@@ -54,6 +54,10 @@ enum x86_result x86_probe_write(struct x86_core *c, u64 linear, u32 size);
 // At supervisor privilege whatever the CPL: descriptor tables, task state, interrupt stacks.
 enum x86_result x86_load_system(struct x86_core *c, u64 linear, void *data, u32 size);
 enum x86_result x86_store_system(struct x86_core *c, u64 linear, const void *data, u32 size);
+enum x86_result x86_load_as(struct x86_core *c, u64 linear, void *data, u32 size,
+                            enum x86_privilege privilege);
+enum x86_result x86_store_as(struct x86_core *c, u64 linear, const void *data, u32 size,
+                             enum x86_privilege privilege);
 
 // Host address of [linear, linear + size) if that lies in one page of RAM that the TLB knows for
 // this access; else NULL.

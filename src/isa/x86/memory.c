@@ -2,6 +2,8 @@
 // Guest memory accesses that do not hit the TLB, cross a page, reach a device, or are watched.
 #include "isa/x86/mem.h"
 
+#include "isa/x86/debug.h"
+
 #include "base/bug.h"
 
 // One page's part of an access.
@@ -84,9 +86,10 @@ static void append_ref(struct x86_core *c, u64 linear, paddr pa, u32 size, bool 
             .va = linear, .pa = pa, .size = (u16)size, .write = write, .device = device};
 }
 
-static enum x86_result load_as(struct x86_core *c, u64 linear, u8 *data, u32 size,
-                               enum x86_privilege privilege)
+enum x86_result x86_load_as(struct x86_core *c, u64 linear, void *to, u32 size,
+                            enum x86_privilege privilege)
 {
+    u8 *data = to;
     struct piece p[2];
     u32 n;
     enum x86_result r = locate_all(c, linear, size, CORE_READ, privilege, p, &n);
@@ -104,9 +107,10 @@ static enum x86_result load_as(struct x86_core *c, u64 linear, u8 *data, u32 siz
     return X86_OK;
 }
 
-static enum x86_result store_as(struct x86_core *c, u64 linear, const u8 *data, u32 size,
-                                enum x86_privilege privilege)
+enum x86_result x86_store_as(struct x86_core *c, u64 linear, const void *from, u32 size,
+                             enum x86_privilege privilege)
 {
+    const u8 *data = from;
     struct piece p[2];
     u32 n;
     enum x86_result r = locate_all(c, linear, size, CORE_WRITE, privilege, p, &n);
@@ -130,7 +134,8 @@ static enum x86_result store_as(struct x86_core *c, u64 linear, const u8 *data, 
     return X86_OK;
 }
 
-// Alignment checks (SDM vol. 3A §6.15, interrupt 17): user accesses of 2, 4 and 8 bytes.
+// Alignment checks (SDM vol. 3A §6.15, interrupt 17): user accesses of 2, 4 and 8 bytes. Data
+// breakpoints.
 static enum x86_result check_watched(struct x86_core *c, u64 linear, u32 size,
                                      enum core_access access)
 {
@@ -138,6 +143,7 @@ static enum x86_result check_watched(struct x86_core *c, u64 linear, u32 size,
 
     if (checked && size <= 8 && (size & (size - 1)) == 0 && linear % size)
         return x86_raise_error(c, X86_EXC_AC, 0);
+    x86_note_data_access(c, linear, size, access == CORE_WRITE);
     return X86_OK;
 }
 
@@ -145,14 +151,14 @@ enum x86_result x86_load_slow(struct x86_core *c, u64 linear, void *data, u32 si
 {
     if (UNLIKELY(c->watched) && check_watched(c, linear, size, CORE_READ) != X86_OK)
         return X86_FAULT;
-    return load_as(c, linear, data, size, (enum x86_privilege)c->privilege);
+    return x86_load_as(c, linear, data, size, (enum x86_privilege)c->privilege);
 }
 
 enum x86_result x86_store_slow(struct x86_core *c, u64 linear, const void *data, u32 size)
 {
     if (UNLIKELY(c->watched) && check_watched(c, linear, size, CORE_WRITE) != X86_OK)
         return X86_FAULT;
-    return store_as(c, linear, data, size, (enum x86_privilege)c->privilege);
+    return x86_store_as(c, linear, data, size, (enum x86_privilege)c->privilege);
 }
 
 enum x86_result x86_probe_write(struct x86_core *c, u64 linear, u32 size)
@@ -167,12 +173,12 @@ enum x86_result x86_probe_write(struct x86_core *c, u64 linear, u32 size)
 
 enum x86_result x86_load_system(struct x86_core *c, u64 linear, void *data, u32 size)
 {
-    return load_as(c, linear, data, size, X86_SUPERVISOR);
+    return x86_load_as(c, linear, data, size, X86_SUPERVISOR);
 }
 
 enum x86_result x86_store_system(struct x86_core *c, u64 linear, const void *data, u32 size)
 {
-    return store_as(c, linear, data, size, X86_SUPERVISOR);
+    return x86_store_as(c, linear, data, size, X86_SUPERVISOR);
 }
 
 void x86_trace_mem(struct x86_core *c, u64 linear, u32 size, bool write)
