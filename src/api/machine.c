@@ -8,6 +8,7 @@
 #include "api/settings.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "sim/config.h"
 
 struct facet_machine {
     struct settings settings;
@@ -87,9 +88,34 @@ static bool not_yet(struct facet_error *err)
     return api_error(err, FACET_ERROR_UNSUPPORTED, "this build of facet cannot run programs yet");
 }
 
+// One line of a settings file.
+static void read_setting(struct facet_machine *machine, struct config *cfg,
+                         struct config_node *node)
+{
+    struct error inner;
+
+    if (node->kind != CONFIG_VALUE)
+        config_problem(cfg, node, "%s: wants one value", node->key);
+    else if (!settings_set(&machine->settings, node->key, node->text, &machine->arena, &inner))
+        config_problem(cfg, node, "%s", inner.message);
+}
+
 bool facet_machine_read(struct facet_machine *machine, const char *file, struct facet_error *err)
 {
-    return not_yet(err);
+    struct config cfg;
+    struct error inner;
+    bool good;
+
+    if (machine->loaded)
+        return api_error(err, FACET_ERROR_USAGE, "'%s': settings come before the program", file);
+    config_init(&cfg);
+    if (config_read(&cfg, file) || cfg.top) {
+        for (struct config_node *node = cfg.top->first; node; node = node->next)
+            read_setting(machine, &cfg, node);
+    }
+    good = config_check(&cfg, &inner) || api_fail(err, &inner);
+    config_release(&cfg);
+    return good;
 }
 
 bool facet_machine_load(struct facet_machine *machine, const struct facet_program *program,
