@@ -35,9 +35,9 @@ static u32 carries(const struct x86_lazy *z)
         return (z->b ? X86_CF : 0) | (res == top - 1 ? X86_OF : 0) |
                ((res & 15) == 15 ? X86_AF : 0);
     case LAZY_SHL:
-        return (b & top ? X86_CF : 0) | ((res ^ b) & top ? X86_OF : 0);
+        return (b & top ? X86_CF : 0) | (b & 1 ? X86_OF : 0);
     case LAZY_SHR:
-        return (b & 1 ? X86_CF : 0) | ((res ^ b) & top ? X86_OF : 0);
+        return (b & 1 ? X86_CF : 0) | (b & top ? X86_OF : 0);
     case LAZY_SAR:
         return b & 1 ? X86_CF : 0;
     default:

@@ -13,9 +13,9 @@ enum x86_lazy_kind {
     LAZY_LOGIC = 3 << 2, // CF = OF = AF = 0
     LAZY_INC = 4 << 2,   // res = a + 1; b = the CF before
     LAZY_DEC = 5 << 2,   // res = a - 1; b = the CF before
-    LAZY_SHL = 6 << 2,   // b = a << (count - 1): CF is its top bit; AF = 0
-    LAZY_SHR = 7 << 2,   // b = a >> (count - 1): CF is its low bit; OF: the top bit changed; AF = 0
-    LAZY_SAR = 8 << 2,   // b = a >> (count - 1): CF is its low bit; OF = AF = 0
+    LAZY_SHL = 6 << 2,   // CF is the top bit of b, OF its low bit; AF = 0
+    LAZY_SHR = 7 << 2,   // CF is the low bit of b, OF its top bit; AF = 0
+    LAZY_SAR = 8 << 2,   // CF is the low bit of b; OF = AF = 0
     LAZY_ADC = 9 << 2,   // res = a + b + 1: an addition with the carry set
     LAZY_SBB = 10 << 2,  // res = a - b - 1
 };

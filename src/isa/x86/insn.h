@@ -54,7 +54,8 @@ enum x86_prefix { X86_REP = 1, X86_REPNE = 2, X86_LOCK = 4 };
 enum { X86_MAX_OPERANDS = 5 };
 
 struct x86_mem_operand {
-    u8 base, index; // GPR number or X86_NULL_REG; RIP-relative addresses are absolute in disp
+    u8 base, index; // GPR number or X86_NULL_REG; RIP-relative addresses are absolute in disp.
+                    // The index of a gather is the number of a vector register.
     u8 scale;       // log2
     u8 seg;         // enum x86_seg
     u16 size;       // bytes accessed
@@ -76,7 +77,10 @@ struct x86_insn {
     u8 n_operands;
     u8 vec_bytes; // 16 or 32 (VEX.L); 0 if not a vector instruction
     u8 mode;      // enum x86_code_mode
+    u8 cc;        // of Jcc, SETcc, CMOVcc: the condition, as x86_condition takes it
     bool vex;     // VEX-encoded: a vector destination is zero-extended to 32 bytes
+    bool far;     // far branch
+    bool string;  // MOVS, CMPS, SCAS, STOS, LODS, INS, OUTS; mem is its source ([rSI], or nothing)
     struct x86_operand o[X86_MAX_OPERANDS];
     struct x86_mem_operand mem;
     u64 imm, imm2;
@@ -97,6 +101,7 @@ enum x86_form {
     FORM_REL,    // direct near branch
     FORM_MEM,    // has a memory operand
     FORM_REG,    // has none
+    X86_FORMS
 };
 
 enum x86_insn_flags {
