@@ -90,6 +90,7 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
     char *s;
     int n;
 
+    ASSERT(fmt);
     va_start(ap, fmt);
     va_copy(again, ap);
     n = vsnprintf(NULL, 0, fmt, ap);

@@ -5,6 +5,7 @@
 #include "base/bug.h"
 #include "sim/checkpoint.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -92,9 +93,22 @@ static void ram_reset(struct component *c)
         memset(r->bytes, 0, r->p.size);
 }
 
+static u64 ram_data_from(void *context, u64 at)
+{
+    struct ram *r = context;
+    off_t next = lseek(r->fd - 1, (off_t)at, SEEK_DATA);
+
+    if (next >= 0)
+        return (u64)next;
+    return errno == ENXIO ? r->p.size : at;
+}
+
 static bool ram_save(struct component *c, struct checkpoint_writer *w, struct error *err)
 {
-    return checkpoint_write_memory(w, c->path, ram_of(c)->bytes, ram_of(c)->p.size, err);
+    struct ram *r = ram_of(c);
+
+    return checkpoint_write_sparse(w, c->path, r->bytes, r->p.size, r->fd ? ram_data_from : NULL, r,
+                                   err);
 }
 
 static bool ram_load(struct component *c, struct checkpoint_reader *r, struct error *err)

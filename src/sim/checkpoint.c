@@ -34,7 +34,14 @@ struct checkpoint_reader {
 bool checkpoint_write_memory(struct checkpoint_writer *w, const char *name, const void *data,
                              u64 size, struct error *err)
 {
-    return pack_writer_add(&w->pack, name, data, size, err);
+    return pack_writer_add(&w->pack, name, data, size, NULL, NULL, err);
+}
+
+bool checkpoint_write_sparse(struct checkpoint_writer *w, const char *name, const void *data,
+                             u64 size, checkpoint_data_fn *data_from, void *context,
+                             struct error *err)
+{
+    return pack_writer_add(&w->pack, name, data, size, data_from, context, err);
 }
 
 bool checkpoint_read_memory(struct checkpoint_reader *r, const char *name, void *data, u64 size,

@@ -36,6 +36,13 @@ bool checkpoint_verify(const char *path, struct error *err) MUST_CHECK;
 // For the save and load methods of components; names are unique (begin with the path).
 bool checkpoint_write_memory(struct checkpoint_writer *w, const char *name, const void *data,
                              u64 size, struct error *err) MUST_CHECK;
+// The same for memory whose untouched parts are known to be zero and better left alone (reading a
+// hole of a memory file fills it): `data_from` gives the first byte at or after `at` that may not
+// be zero, or the size when there is none.
+typedef u64 checkpoint_data_fn(void *context, u64 at);
+bool checkpoint_write_sparse(struct checkpoint_writer *w, const char *name, const void *data,
+                             u64 size, checkpoint_data_fn *data_from, void *context,
+                             struct error *err) MUST_CHECK;
 // *data must be zero before: what is zero is not written. The size must be the saved one.
 bool checkpoint_read_memory(struct checkpoint_reader *r, const char *name, void *data, u64 size,
                             struct error *err) MUST_CHECK;

@@ -122,17 +122,20 @@ static void put_run(struct strbuf *map, i64 number, u64 run)
 }
 
 bool pack_writer_add(struct pack_writer *p, const char *name, const u8 *data, u64 size,
-                     struct error *err)
+                     checkpoint_data_fn *data_from, void *context, struct error *err)
 {
     AUTO(strbuf) struct strbuf map = {0};
+    u64 run = 0, next = 0; // the first byte that may not be zero, from `at` on
     i64 last = ZERO_CHUNK;
-    u64 run = 0;
 
     for (u64 at = 0; at < size; at += CHECKPOINT_CHUNK_BYTES) {
         u32 length = (u32)MIN(size - at, CHECKPOINT_CHUNK_BYTES);
         i64 number = ZERO_CHUNK;
 
-        if (!is_zero(data + at, length) && !put_chunk(p, data + at, length, &number, err))
+        if (data_from && (next < at || at == 0))
+            next = data_from(context, at);
+        if (next < at + length && !is_zero(data + at, length) &&
+            !put_chunk(p, data + at, length, &number, err))
             return false;
         if (number != last) {
             put_run(&map, last, run);

@@ -36,7 +36,7 @@ struct pack_writer {
 
 bool pack_writer_open(struct pack_writer *p, const char *path, struct error *err) MUST_CHECK;
 bool pack_writer_add(struct pack_writer *p, const char *name, const u8 *data, u64 size,
-                     struct error *err) MUST_CHECK;
+                     checkpoint_data_fn *data_from, void *context, struct error *err) MUST_CHECK;
 // Syncs the pack and appends the content of memory.json.
 bool pack_writer_finish(struct pack_writer *p, struct strbuf *index, struct error *err) MUST_CHECK;
 void pack_writer_release(struct pack_writer *p);

@@ -10,10 +10,21 @@ struct clock {
     u64 hertz;
 };
 
-// The tick at which cycle n begins: the first at or after n / hertz.
+// The tick at which cycle n begins: the first at or after n / hertz. Time ends after 213 days (2^64
+// ticks): what would be later is at the last tick, whatever a guest asks for.
+static inline tick clock_tick_wide(const struct clock *c, u128 cycle)
+{
+    u128 ticks;
+
+    if (cycle > ~(u64)0)
+        return ~(tick)0;
+    ticks = (cycle * TICKS_PER_SECOND + c->hertz - 1) / c->hertz;
+    return ticks > ~(tick)0 ? ~(tick)0 : (tick)ticks;
+}
+
 static inline tick clock_tick(const struct clock *c, u64 cycle)
 {
-    return (tick)(((u128)cycle * TICKS_PER_SECOND + c->hertz - 1) / c->hertz);
+    return clock_tick_wide(c, cycle);
 }
 
 // The cycle that is running at `now`: the last one that began at or before it.
@@ -29,5 +40,5 @@ static inline tick clock_edge(const struct clock *c, tick now, u64 cycles)
 
     if (cycles == 0 && clock_tick(c, cycle) != now)
         cycles = 1;
-    return clock_tick(c, cycle + cycles);
+    return clock_tick_wide(c, (u128)cycle + cycles);
 }

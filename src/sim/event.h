@@ -46,9 +46,12 @@ void event_init(struct event *e, struct event_queue *q, const char *name, event_
                 void *owner);
 // `when` must not lie in the past; scheduling a pending event moves it.
 void event_schedule(struct event *e, tick when, i32 priority);
+// Beyond the end of time (2^64 ticks) means at its end.
 static inline void event_schedule_in(struct event *e, tick delay)
 {
-    event_schedule(e, e->queue->now + delay, EVENT_NORMAL);
+    tick now = e->queue->now;
+
+    event_schedule(e, delay > ~(tick)0 - now ? ~(tick)0 : now + delay, EVENT_NORMAL);
 }
 // Does nothing when it is not pending.
 void event_cancel(struct event *e);

@@ -252,6 +252,39 @@ static void zero_and_equal_memory_costs_nothing(void **arg)
     sim_release(&m.sim);
 }
 
+static void shared_memory_is_saved_without_filling_its_holes(void **arg)
+{
+    AUTO_FREE char *path = in_directory("holes");
+    struct component *ram[2];
+    struct sim sim[2];
+    struct stat st;
+    struct error err;
+
+    for (unsigned i = 0; i < 2; i++) {
+        sim_init(&sim[i]);
+        ram[i] = component_new(&sim[i], &ram_type, NULL, "ram", &err);
+        must(component_set(ram[i], "size", "1GiB", &err), &err);
+        must(component_set(ram[i], "backing", "memfd", &err), &err);
+        must(sim_build(&sim[i], &err), &err);
+        sim_reset(&sim[i]);
+    }
+    for (u64 at = 0; at < GiB(1); at += MiB(100))
+        ram_bytes(ram[0])[at + 5] = (u8)(at >> 20 | 1);
+    ram_bytes(ram[0])[GiB(1) - 1] = 9;
+    must(checkpoint_save(&sim[0], path, NULL, &err), &err);
+    must(checkpoint_load(&sim[1], path, NULL, &err), &err);
+    for (u64 at = 0; at < GiB(1); at += MiB(100))
+        assert_int_equal(ram_bytes(ram[1])[at + 5], (u8)(at >> 20 | 1));
+    assert_int_equal(ram_bytes(ram[1])[GiB(1) - 1], 9);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(fstat(ram_fd(ram[i]), &st), 0);
+        // Eleven places, a huge page each at most.
+        assert_in_range(st.st_blocks * 512, 1, 12 * MiB(2));
+        sim_release(&sim[i]);
+    }
+    must(file_remove_tree(path, &err), &err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +293,7 @@ int main(void)
         cmocka_unit_test(damaged_checkpoints_are_refused),
         cmocka_unit_test(foreign_checkpoints_are_refused),
         cmocka_unit_test(zero_and_equal_memory_costs_nothing),
+        cmocka_unit_test(shared_memory_is_saved_without_filling_its_holes),
     };
     struct error err;
 

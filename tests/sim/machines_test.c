@@ -3,6 +3,7 @@
 #include "sample.h"
 #include "sample_machine.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -112,6 +113,21 @@ static void wrong_wiring_is_explained(void **arg)
     }
 }
 
+static void a_running_machine_does_not_allocate(void **arg)
+{
+    struct sample_machine m;
+    struct mallinfo2 before, after;
+
+    sample_machine_init(&m, 4, "256KiB");
+    before = mallinfo2();
+    for (unsigned i = 0; i < STEPS; i++)
+        sample_machine_step(&m);
+    after = mallinfo2();
+    assert_int_equal(before.uordblks, after.uordblks);
+    assert_int_equal(before.hblkhd, after.hblkhd);
+    sim_release(&m.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +135,7 @@ int main(void)
         cmocka_unit_test(timers_fire_on_the_edges_of_their_clock),
         cmocka_unit_test(reset_is_a_new_start),
         cmocka_unit_test(wrong_wiring_is_explained),
+        cmocka_unit_test(a_running_machine_does_not_allocate),
     };
     struct error err;
 
