@@ -56,8 +56,10 @@ static const struct msr {
     u8 feature; // that must be shown
     u64 mask;
 } plain[] = {
-#define MSR(index, field, rule, feature, mask) \
-    {index, offsetof(struct x86_arch_state, field), rule, X86_FEATURE_##feature, mask}
+#define MSR(index, field, rule, feature, mask)                                           \
+    {                                                                                    \
+        index, offsetof(struct x86_arch_state, field), rule, X86_FEATURE_##feature, mask \
+    }
     MSR(MSR_SYSENTER_CS, sysenter_cs, ANY, SEP, 0xffffffff),
     MSR(MSR_SYSENTER_CS + 1, sysenter_esp, CANONICAL, SEP, ~0ull),
     MSR(MSR_SYSENTER_CS + 2, sysenter_eip, CANONICAL, SEP, ~0ull),
@@ -216,8 +218,8 @@ static bool write_tsc(struct x86_core *c, u32 index, u64 v)
 
 // Not affected by what the lists of vulnerabilities know: RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO,
 // MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, GDS_NO, RFDS_NO.
-static const u64 arch_capabilities = 1 << 0 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 |
-                                     1 << 13 | 1 << 14 | 1 << 15 | 1 << 26 | 1 << 27;
+static const u64 arch_capabilities = 1 << 0 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 13 |
+                                     1 << 14 | 1 << 15 | 1 << 26 | 1 << 27;
 
 static bool read_special(struct x86_core *c, u32 index, u64 *ret)
 {
