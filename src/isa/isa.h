@@ -131,6 +131,7 @@ struct dyn_batch {
     struct dyn_inst *inst;
     struct mem_ref *mem;
     u32 n_inst, n_mem;
+    u32 mem_done; // references that belong to records; the rest is of the current instruction
     u32 inst_capacity, mem_capacity;
 };
 

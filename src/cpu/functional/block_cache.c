@@ -274,7 +274,7 @@ bool block_cache_find(struct block_cache *bc, struct core *core, u64 max_insts,
         if (!(b->flags & BLOCK_SPLIT))
             break;
         // Its tail is where it was decoded from only if the next page is mapped as then.
-        if (!core->isa->fetch(core, (pc & CORE_PAGE_MASK) + CORE_PAGE_SIZE, &pa2))
+        if (!core->isa->fetch(core, pc + CORE_PAGE_SIZE - (pa & (CORE_PAGE_SIZE - 1)), &pa2))
             return false;
         if (b->pa2 == pa2)
             break;

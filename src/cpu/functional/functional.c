@@ -19,7 +19,7 @@ static void flush_batch(struct dyn_batch *b)
 {
     if (b && b->n_inst) {
         b->consume(b);
-        b->n_inst = b->n_mem = 0;
+        b->n_inst = b->n_mem = b->mem_done = 0;
     }
 }
 

@@ -1,0 +1,1113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The handlers of threaded code. Compiled twice: TRACED = 0 and 1. In a tail-call build a handler
+// jumps to the next one; otherwise (sanitizers, no optimisation) it returns the next op.
+#include "isa/x86/thread.h"
+
+#include "isa/x86/exec/alu.h"
+#include "isa/x86/fault.h"
+#include "isa/x86/mem.h"
+
+#include <string.h>
+
+#if defined(FACET_TAILCALL) && defined(__clang__)
+#define TAIL __attribute__((musttail)) return
+#else
+#define TAIL return
+#endif
+
+#ifdef FACET_TAILCALL
+#define NEXT(o) TAIL(o)->fn(core, (o))
+#else
+#define NEXT(o) return (o)
+#endif
+
+#define HANDLER(name) static const struct op *name(struct core *core, const struct op *op)
+#define COLD __attribute__((noinline, cold))
+#define X x86_core_of(core)
+#define REG(offset, T) (*(T *)((char *)X + (offset)))
+#define GPR(n) (X->s.gpr[n])
+#define LINKS(o) ((const struct op_links *)(o))
+
+// A 32-bit result clears the upper half of its register; smaller ones leave the rest.
+#define PUT_u8(offset, v) (REG(offset, u8) = (u8)(v))
+#define PUT_u16(offset, v) (REG(offset, u16) = (u16)(v))
+#define PUT_u32(offset, v) (REG(offset, u64) = (u32)(v))
+#define PUT_u64(offset, v) (REG(offset, u64) = (v))
+
+// ---- tracing
+
+#if TRACED
+static inline void trace_mem(struct core *core, enum core_access access, u64 va, u32 size,
+                             bool write)
+{
+    struct dyn_batch *t = core->trace;
+    struct mem_ref *m = &t->mem[t->n_mem++];
+
+    m->va = va;
+    m->pa = core->tlb[access]->page[core_tlb_index(va)] | (va & (CORE_PAGE_SIZE - 1));
+    m->size = (u16)size;
+    m->write = write;
+    m->device = false;
+}
+
+static inline void trace_inst(struct core *core, const struct static_inst *si, vaddr next_pc,
+                              u32 flags)
+{
+    struct dyn_batch *t = core->trace;
+    struct dyn_inst *d = &t->inst[t->n_inst++];
+
+    d->si = si;
+    d->next_pc = next_pc;
+    d->mem_first = t->mem_done;
+    d->n_mem = (u8)(t->n_mem - t->mem_done);
+    d->flags = (u8)flags;
+    t->mem_done = t->n_mem;
+}
+
+static COLD void trace_consume(struct core *core)
+{
+    struct dyn_batch *t = core->trace;
+
+    t->consume(t);
+    t->n_inst = t->n_mem = t->mem_done = 0;
+}
+
+// Room for all records of a block, whatever they are.
+static inline void trace_room(struct core *core, u32 n_insts)
+{
+    struct dyn_batch *t = core->trace;
+
+    if (UNLIKELY(t->n_inst + n_insts > t->inst_capacity ||
+                 t->n_mem + 2 * n_insts + DYN_MAX_MEM > t->mem_capacity))
+        trace_consume(core);
+}
+#else
+static inline void trace_mem(struct core *core, enum core_access access, u64 va, u32 size,
+                             bool write)
+{
+}
+static inline void trace_inst(struct core *core, const struct static_inst *si, vaddr next_pc,
+                              u32 flags)
+{
+}
+static inline void trace_room(struct core *core, u32 n_insts)
+{
+}
+#endif
+
+// The op's instruction went on to the one behind it.
+static inline void trace_op(struct core *core, const struct op *op)
+{
+    if (TRACED) {
+        const struct static_inst *si = core->block->insns[op->insn];
+
+        trace_inst(core, si, si->pc + si->len, 0);
+    }
+}
+
+// The block's last instruction went to next_pc.
+static inline void trace_end(struct core *core, vaddr next_pc, u32 flags)
+{
+    if (TRACED)
+        trace_inst(core, core->block->insns[core->block->n_insts - 1], next_pc, flags);
+}
+
+// ---- going on
+
+#define DONE()              \
+    do {                    \
+        trace_op(core, op); \
+        NEXT(op + 1);       \
+    } while (0)
+
+static COLD const struct op *over_budget(struct core *core, const struct op *op)
+{
+    core->budget += core->block->n_insts;
+    X->s.rip = core->block->insns[0]->pc;
+    return NULL;
+}
+
+#define ENTER(b)                              \
+    do {                                      \
+        core->block = (b);                    \
+        core->budget -= (b)->n_insts;         \
+        if (UNLIKELY(core->budget < 0))       \
+            TAIL over_budget(core, (b)->ops); \
+        trace_room(core, (b)->n_insts);       \
+        NEXT((b)->ops);                       \
+    } while (0)
+
+// To a pc that is known only now.
+#define GOTO_PC(target)                                                  \
+    do {                                                                 \
+        u64 pc_ = (target);                                              \
+        const struct jump_entry *e_ = &core->jump[core_jump_index(pc_)]; \
+        if (UNLIKELY(e_->key != (pc_ ^ core->mode_key))) {               \
+            X->s.rip = pc_;                                              \
+            return NULL;                                                 \
+        }                                                                \
+        ENTER(e_->block);                                                \
+    } while (0)
+
+// Along links[which], which is not direct: on another page, or not known yet.
+static __attribute__((noinline)) const struct op *follow(struct core *core, const struct op *links,
+                                                         u32 which)
+{
+    u64 pc = LINKS(links)->at[which];
+
+    if (X->code_mode == X86_CODE64) { // elsewhere rip is no linear address
+        if ((pc ^ core->block->va) & CORE_PAGE_MASK)
+            GOTO_PC(pc);
+        core->link = (struct block **)&LINKS(links)->to[which];
+    }
+    X->s.rip = pc;
+    return NULL;
+}
+
+#ifdef FACET_TAILCALL
+#define FOLLOW(links, which) return follow(core, links, which)
+#else
+#define FOLLOW(links, which) return follow(core, links, which)
+#endif
+
+#define BRANCH(links, taken)                                    \
+    do {                                                        \
+        const struct op *l_ = (links);                          \
+        u32 t_ = (taken);                                       \
+        struct block *b_ = LINKS(l_)->to[t_];                   \
+        trace_end(core, LINKS(l_)->at[t_], t_ ? DYN_TAKEN : 0); \
+        if (UNLIKELY(!b_))                                      \
+            FOLLOW(l_, t_);                                     \
+        ENTER(b_);                                              \
+    } while (0)
+
+// ---- any instruction, through its exec function
+
+// Leaves the block behind (done) or at instruction number `insn`.
+static void uncount(struct core *core, u32 insn, bool done)
+{
+    core->budget += core->block->n_insts - insn - done;
+}
+
+static COLD const struct op *exec_fault(struct core *core, const struct x86_insn *i, u32 insn)
+{
+    trace_inst(core, &i->si, i->si.pc, DYN_FAULT);
+    uncount(core, insn, false);
+    X->s.rip = i->si.pc;
+    core->exit = x86_deliver(X);
+    return NULL;
+}
+
+// Executes *i, all iterations of it. True: completed.
+static inline bool exec_insn(struct core *core, const struct x86_insn *i, enum x86_result *ret)
+{
+    enum x86_result r;
+
+    X->s.rip = i->si.pc;
+    while (UNLIKELY((r = i->exec(X, i)) == X86_AGAIN)) {
+        trace_inst(core, &i->si, i->si.pc, 0);
+        trace_room(core, BLOCK_MAX_INSTS);
+    }
+    *ret = r;
+    return r == X86_OK;
+}
+
+static COLD const struct op *exec_odd(struct core *core, const struct x86_insn *i, u32 insn,
+                                      enum x86_result r)
+{
+    if (r == X86_FAULT)
+        return exec_fault(core, i, insn);
+    if (r == X86_LEAVE) {
+        trace_inst(core, &i->si, X->s.rip, 0);
+    } else { // completed, but the code behind it was overwritten
+        trace_inst(core, &i->si, i->next_pc, 0);
+        X->s.rip = i->next_pc;
+    }
+    uncount(core, insn, true);
+    return NULL;
+}
+
+HANDLER(op_exec)
+{
+    const struct x86_insn *i = (const struct x86_insn *)core->block->insns[op->insn];
+    enum x86_result r;
+
+    if (UNLIKELY(!exec_insn(core, i, &r) || core->block_killed))
+        return exec_odd(core, i, op->insn, r);
+    DONE();
+}
+
+HANDLER(op_exec_end)
+{
+    const struct x86_insn *i = (const struct x86_insn *)core->block->insns[op->insn];
+    enum x86_result r;
+
+    if (UNLIKELY(!exec_insn(core, i, &r)))
+        return exec_odd(core, i, op->insn, r);
+    trace_inst(core, &i->si, X->s.rip, X->s.rip != i->next_pc ? (u32)DYN_TAKEN : 0);
+    // Others may have enabled interrupts or changed the mode; elsewhere rip is no linear address.
+    if (!(i->si.flags & STATIC_BRANCH) || X->code_mode != X86_CODE64 || i->far)
+        return NULL;
+    GOTO_PC(X->s.rip);
+}
+
+// The miss path of an op that stands for one instruction, and of one that stands for two.
+#define MISS() TAIL op_exec(core, op)
+#define MISS_END() TAIL op_exec_end(core, op)
+
+static const struct op *exec_pair(struct core *core, const struct op *op)
+{
+    const struct x86_insn *i = (const struct x86_insn *)core->block->insns[op->insn];
+    enum x86_result r;
+
+    if (UNLIKELY(!exec_insn(core, i, &r) || core->block_killed))
+        return exec_odd(core, i, op->insn, r);
+    trace_op(core, op);
+    BRANCH(op + 1, x86_condition(X, op->size));
+}
+
+#define MISS_PAIR() TAIL exec_pair(core, op)
+
+HANDLER(op_nop)
+{
+    DONE();
+}
+
+HANDLER(op_dead)
+{
+    return over_budget(core, op);
+}
+
+HANDLER(op_jump)
+{
+    BRANCH(op + 1, 1);
+}
+
+// A block that ends without a branch: its last instruction is already traced.
+HANDLER(op_fall)
+{
+    struct block *b = LINKS(op + 1)->to[1];
+
+    if (UNLIKELY(!b))
+        FOLLOW(op + 1, 1);
+    ENTER(b);
+}
+
+// ---- memory
+
+static inline u64 ea_bd(struct core *core, const struct op *op)
+{
+    return GPR(op->base) + (u64)op->disp;
+}
+
+static inline u64 ea_full(struct core *core, const struct op *op)
+{
+    return GPR(op->base) + (GPR(op->index) << op->scale) + (u64)op->disp + GPR(op->x);
+}
+
+static inline u8 *host(struct core *core, u64 va, u32 size, enum core_access access)
+{
+    const struct tlb_entry *e = &core->tlb[access]->entry[core_tlb_index(va)];
+
+    return LIKELY(e->tag == ((va + size - 1) & CORE_PAGE_MASK)) ? (u8 *)(va + e->addend) : NULL;
+}
+
+// p: host address of a T at the op's memory operand, or on to the miss path.
+#define LOAD_AT(T, p, va_, miss)                                  \
+    u64 va = (va_);                                               \
+    const T *p = (const T *)host(core, va, sizeof(T), CORE_READ); \
+    if (UNLIKELY(!p))                                             \
+        miss;                                                     \
+    trace_mem(core, CORE_READ, va, sizeof(T), false)
+
+#define STORE_AT(T, p, va_, miss)                      \
+    u64 va = (va_);                                    \
+    T *p = (T *)host(core, va, sizeof(T), CORE_WRITE); \
+    if (UNLIKELY(!p))                                  \
+        miss;                                          \
+    trace_mem(core, CORE_WRITE, va, sizeof(T), true)
+
+#define MODIFY_AT(T, p, va_, miss)                     \
+    u64 va = (va_);                                    \
+    T *p = (T *)host(core, va, sizeof(T), CORE_WRITE); \
+    if (UNLIKELY(!p))                                  \
+        miss;                                          \
+    trace_mem(core, CORE_WRITE, va, sizeof(T), false); \
+    trace_mem(core, CORE_WRITE, va, sizeof(T), true)
+
+// ---- two-operand arithmetic
+
+static inline u64 alu(struct core *core, enum x86_alu_op o, u64 a, u64 b, u32 log2, bool flags)
+{
+    switch (o) {
+    case ALU_ADD:
+        return flags ? x86_alu_add(X, a, b, log2) : a + b;
+    case ALU_SUB:
+    case ALU_CMP:
+        return flags ? x86_alu_sub(X, a, b, log2) : a - b;
+    case ALU_OR:
+        return flags ? x86_alu_or(X, a, b, log2) : a | b;
+    case ALU_XOR:
+        return flags ? x86_alu_xor(X, a, b, log2) : a ^ b;
+    default:
+        return flags ? x86_alu_and(X, a, b, log2) : a & b;
+    }
+}
+
+#define WRITES(o) ((o) != ALU_CMP && (o) != ALU_TEST)
+
+#define ALU_FORMS(n, o, s, T, L, F)                               \
+    HANDLER(n##_rr_##s##F)                                        \
+    {                                                             \
+        u64 r = alu(core, o, REG(op->a, T), REG(op->b, T), L, F); \
+        if (WRITES(o))                                            \
+            PUT_##T(op->a, r);                                    \
+        DONE();                                                   \
+    }                                                             \
+    HANDLER(n##_ri_##s##F)                                        \
+    {                                                             \
+        u64 r = alu(core, o, REG(op->a, T), (T)op->imm, L, F);    \
+        if (WRITES(o))                                            \
+            PUT_##T(op->a, r);                                    \
+        DONE();                                                   \
+    }                                                             \
+    ALU_MEM(n, o, s, T, L, F, bd)                                 \
+    ALU_MEM(n, o, s, T, L, F, full)
+
+#define ALU_MEM(n, o, s, T, L, F, E)                       \
+    HANDLER(n##_rm_##E##_##s##F)                           \
+    {                                                      \
+        LOAD_AT(T, p, ea_##E(core, op), MISS());           \
+        u64 r = alu(core, o, REG(op->a, T), *p, L, F);     \
+        if (WRITES(o))                                     \
+            PUT_##T(op->a, r);                             \
+        DONE();                                            \
+    }                                                      \
+    HANDLER(n##_mr_##E##_##s##F)                           \
+    {                                                      \
+        if (WRITES(o)) {                                   \
+            MODIFY_AT(T, p, ea_##E(core, op), MISS());     \
+            *p = (T)alu(core, o, *p, REG(op->b, T), L, F); \
+        } else {                                           \
+            LOAD_AT(T, p, ea_##E(core, op), MISS());       \
+            alu(core, o, *p, REG(op->b, T), L, F);         \
+        }                                                  \
+        DONE();                                            \
+    }                                                      \
+    HANDLER(n##_mi_##E##_##s##F)                           \
+    {                                                      \
+        if (WRITES(o)) {                                   \
+            MODIFY_AT(T, p, ea_##E(core, op), MISS());     \
+            *p = (T)alu(core, o, *p, (T)op->imm, L, F);    \
+        } else {                                           \
+            LOAD_AT(T, p, ea_##E(core, op), MISS());       \
+            alu(core, o, *p, (T)op->imm, L, F);            \
+        }                                                  \
+        DONE();                                            \
+    }
+
+#define ALU_SIZES(n, o)           \
+    ALU_FORMS(n, o, b, u8, 0, 1)  \
+    ALU_FORMS(n, o, w, u16, 1, 1) \
+    ALU_FORMS(n, o, d, u32, 2, 0) \
+    ALU_FORMS(n, o, d, u32, 2, 1) \
+    ALU_FORMS(n, o, q, u64, 3, 0) \
+    ALU_FORMS(n, o, q, u64, 3, 1)
+
+ALU_SIZES(add, ALU_ADD)
+ALU_SIZES(or, ALU_OR)
+ALU_SIZES(and, ALU_AND)
+ALU_SIZES(sub, ALU_SUB)
+ALU_SIZES(xor, ALU_XOR)
+ALU_SIZES(cmp, ALU_CMP)
+ALU_SIZES(test, ALU_TEST)
+
+#define ALU_PAIR(n, form, s0, s1)            \
+    {                                        \
+        n##_##form##_##s0, n##_##form##_##s1 \
+    }
+#define ALU_TABLE_SIZE(n, s0, s1)                                             \
+    {                                                                         \
+        [OF_RR] = ALU_PAIR(n, rr, s0, s1), [OF_RI] = ALU_PAIR(n, ri, s0, s1), \
+        [OF_RM + EA_BD] = ALU_PAIR(n, rm_bd, s0, s1),                         \
+        [OF_RM + EA_FULL] = ALU_PAIR(n, rm_full, s0, s1),                     \
+        [OF_MR + EA_BD] = ALU_PAIR(n, mr_bd, s0, s1),                         \
+        [OF_MR + EA_FULL] = ALU_PAIR(n, mr_full, s0, s1),                     \
+        [OF_MI + EA_BD] = ALU_PAIR(n, mi_bd, s0, s1),                         \
+        [OF_MI + EA_FULL] = ALU_PAIR(n, mi_full, s0, s1),                     \
+    }
+#define ALU_TABLE(n)                                                                     \
+    {                                                                                    \
+        ALU_TABLE_SIZE(n, b1, b1), ALU_TABLE_SIZE(n, w1, w1), ALU_TABLE_SIZE(n, d0, d1), \
+            ALU_TABLE_SIZE(n, q0, q1)                                                    \
+    }
+
+// ---- one-operand arithmetic and shifts of registers
+
+static inline u64 unary(struct core *core, enum x86_unary_op o, u64 a, u32 log2, bool flags)
+{
+    switch (o) {
+    case UN_INC:
+        return flags ? x86_alu_inc(X, a, log2) : a + 1;
+    case UN_DEC:
+        return flags ? x86_alu_dec(X, a, log2) : a - 1;
+    case UN_NEG:
+        return flags ? x86_alu_neg(X, a, log2) : 0 - a;
+    default:
+        return ~a;
+    }
+}
+
+#define UNARY(n, o, s, T, L, F)                      \
+    HANDLER(n##_##s##F)                              \
+    {                                                \
+        u64 r = unary(core, o, REG(op->a, T), L, F); \
+        PUT_##T(op->a, r);                           \
+        DONE();                                      \
+    }
+#define UNARY_SIZES(n, o)     \
+    UNARY(n, o, b, u8, 0, 1)  \
+    UNARY(n, o, w, u16, 1, 1) \
+    UNARY(n, o, d, u32, 2, 0) \
+    UNARY(n, o, d, u32, 2, 1) \
+    UNARY(n, o, q, u64, 3, 0) \
+    UNARY(n, o, q, u64, 3, 1)
+UNARY_SIZES(inc, UN_INC)
+UNARY_SIZES(dec, UN_DEC)
+UNARY_SIZES(neg, UN_NEG)
+UNARY_SIZES(not, UN_NOT)
+#define UNARY_TABLE(n)                                        \
+    {                                                         \
+        {n##_b1, n##_b1}, {n##_w1, n##_w1}, {n##_d0, n##_d1}, \
+        {                                                     \
+            n##_q0, n##_q1                                    \
+        }                                                     \
+    }
+
+// The count (imm) is 1 to bits - 1.
+static inline u64 shift(struct core *core, enum x86_shift_op o, u64 a, u32 n, u32 log2, bool flags)
+{
+    switch (o) {
+    case SH_SHL:
+        return flags ? x86_alu_shl(X, a, n, log2) : a << n;
+    case SH_SHR:
+        return flags ? x86_alu_shr(X, a, n, log2) : a >> n;
+    case SH_SAR:
+        return flags ? x86_alu_sar(X, a, n, log2) : (u64)((i64)x86_sign_extend(a, log2) >> n);
+    default: // only without flags
+        return a << n | a >> ((8u << log2) - n);
+    }
+}
+
+#define SHIFT(n, o, s, T, L, F)                                    \
+    HANDLER(n##_##s##F)                                            \
+    {                                                              \
+        u64 r = shift(core, o, REG(op->a, T), (u32)op->imm, L, F); \
+        PUT_##T(op->a, r);                                         \
+        DONE();                                                    \
+    }
+#define SHIFT_SIZES(n, o)     \
+    SHIFT(n, o, d, u32, 2, 0) \
+    SHIFT(n, o, d, u32, 2, 1) \
+    SHIFT(n, o, q, u64, 3, 0) \
+    SHIFT(n, o, q, u64, 3, 1)
+SHIFT_SIZES(shl, SH_SHL)
+SHIFT_SIZES(shr, SH_SHR)
+SHIFT_SIZES(sar, SH_SAR)
+SHIFT(rol, SH_ROL, d, u32, 2, 0)
+SHIFT(rol, SH_ROL, q, u64, 3, 0)
+#define SHIFT_TABLE(n)                    \
+    {                                     \
+        {NULL}, {NULL}, {n##_d0, n##_d1}, \
+        {                                 \
+            n##_q0, n##_q1                \
+        }                                 \
+    }
+
+// ---- conditions
+
+// Of a - b, for the sizes at hand.
+#define SUB_b(T, S, a, b) ((T)(a) < (T)(b))
+#define SUB_ae(T, S, a, b) ((T)(a) >= (T)(b))
+#define SUB_e(T, S, a, b) ((T)(a) == (T)(b))
+#define SUB_ne(T, S, a, b) ((T)(a) != (T)(b))
+#define SUB_be(T, S, a, b) ((T)(a) <= (T)(b))
+#define SUB_a(T, S, a, b) ((T)(a) > (T)(b))
+#define SUB_s(T, S, a, b) ((S)(T)((a) - (b)) < 0)
+#define SUB_ns(T, S, a, b) ((S)(T)((a) - (b)) >= 0)
+#define SUB_l(T, S, a, b) ((S)(a) < (S)(b))
+#define SUB_ge(T, S, a, b) ((S)(a) >= (S)(b))
+#define SUB_le(T, S, a, b) ((S)(a) <= (S)(b))
+#define SUB_g(T, S, a, b) ((S)(a) > (S)(b))
+// Of a logic result r: CF = OF = 0.
+#define LOGIC_b(S, r) ((void)(r), 0)
+#define LOGIC_ae(S, r) ((void)(r), 1)
+#define LOGIC_e(S, r) ((S)(r) == 0)
+#define LOGIC_ne(S, r) ((S)(r) != 0)
+#define LOGIC_be(S, r) ((S)(r) == 0)
+#define LOGIC_a(S, r) ((S)(r) != 0)
+#define LOGIC_s(S, r) ((S)(r) < 0)
+#define LOGIC_ns(S, r) ((S)(r) >= 0)
+#define LOGIC_l(S, r) ((S)(r) < 0)
+#define LOGIC_ge(S, r) ((S)(r) >= 0)
+#define LOGIC_le(S, r) ((S)(r) <= 0)
+#define LOGIC_g(S, r) ((S)(r) > 0)
+
+#define ALL_CC(M, ...) \
+    M(b, __VA_ARGS__)  \
+    M(ae, __VA_ARGS__) \
+    M(e, __VA_ARGS__)  \
+    M(ne, __VA_ARGS__) \
+    M(be, __VA_ARGS__) \
+    M(a, __VA_ARGS__)  \
+    M(s, __VA_ARGS__)  \
+    M(ns, __VA_ARGS__) \
+    M(l, __VA_ARGS__)  \
+    M(ge, __VA_ARGS__) \
+    M(le, __VA_ARGS__) \
+    M(g, __VA_ARGS__)
+
+#define CC_ROW(P, S)                                                                        \
+    {                                                                                       \
+        [2] = P##_b##S, [3] = P##_ae##S, [4] = P##_e##S, [5] = P##_ne##S, [6] = P##_be##S,  \
+        [7] = P##_a##S, [8] = P##_s##S, [9] = P##_ns##S, [12] = P##_l##S, [13] = P##_ge##S, \
+        [14] = P##_le##S, [15] = P##_g##S                                                   \
+    }
+
+// ---- compare and branch, in one op
+
+#define CMP_BRANCH(cc, T, S, L, va, vb)              \
+    T ca = (T)(va), cb = (T)(vb);                    \
+    x86_flags_set(X, LAZY_SUB, L, (T)(ca - cb), cb); \
+    trace_op(core, op);                              \
+    BRANCH(op + 1, SUB_##cc(T, S, ca, cb))
+
+#define TEST_BRANCH(cc, T, S, L, va, vb)    \
+    T cr = (T)(va) & (T)(vb);               \
+    x86_flags_set(X, LAZY_LOGIC, L, cr, 0); \
+    trace_op(core, op);                     \
+    BRANCH(op + 1, LOGIC_##cc(S, cr))
+
+// The condition also stands in op->size, for the miss path.
+#define FUSED(cc, n, N, s, T, S, L)                            \
+    HANDLER(n##_rr_##s##_##cc)                                 \
+    {                                                          \
+        N##_BRANCH(cc, T, S, L, REG(op->a, T), REG(op->b, T)); \
+    }                                                          \
+    HANDLER(n##_ri_##s##_##cc)                                 \
+    {                                                          \
+        N##_BRANCH(cc, T, S, L, REG(op->a, T), op->imm);       \
+    }                                                          \
+    FUSED_MEM(cc, n, N, s, T, S, L, bd)                        \
+    FUSED_MEM(cc, n, N, s, T, S, L, full)
+
+#define FUSED_MEM(cc, n, N, s, T, S, L, E)            \
+    HANDLER(n##_rm_##E##_##s##_##cc)                  \
+    {                                                 \
+        LOAD_AT(T, p, ea_##E(core, op), MISS_PAIR()); \
+        N##_BRANCH(cc, T, S, L, REG(op->a, T), *p);   \
+    }                                                 \
+    HANDLER(n##_mr_##E##_##s##_##cc)                  \
+    {                                                 \
+        LOAD_AT(T, p, ea_##E(core, op), MISS_PAIR()); \
+        N##_BRANCH(cc, T, S, L, *p, REG(op->b, T));   \
+    }                                                 \
+    HANDLER(n##_mi_##E##_##s##_##cc)                  \
+    {                                                 \
+        LOAD_AT(T, p, ea_##E(core, op), MISS_PAIR()); \
+        N##_BRANCH(cc, T, S, L, *p, op->imm);         \
+    }
+
+ALL_CC(FUSED, cmp, CMP, b, u8, i8, 0)
+ALL_CC(FUSED, cmp, CMP, d, u32, i32, 2)
+ALL_CC(FUSED, cmp, CMP, q, u64, i64, 3)
+ALL_CC(FUSED, test, TEST, b, u8, i8, 0)
+ALL_CC(FUSED, test, TEST, d, u32, i32, 2)
+ALL_CC(FUSED, test, TEST, q, u64, i64, 3)
+
+#define FUSED_TABLE_SIZE(n, s)                                                                    \
+    {                                                                                             \
+        [OF_RR] = CC_ROW(n##_rr_##s, ), [OF_RI] = CC_ROW(n##_ri_##s, ),                           \
+        [OF_RM + EA_BD] = CC_ROW(n##_rm_bd_##s, ), [OF_RM + EA_FULL] = CC_ROW(n##_rm_full_##s, ), \
+        [OF_MR + EA_BD] = CC_ROW(n##_mr_bd_##s, ), [OF_MR + EA_FULL] = CC_ROW(n##_mr_full_##s, ), \
+        [OF_MI + EA_BD] = CC_ROW(n##_mi_bd_##s, ), [OF_MI + EA_FULL] = CC_ROW(n##_mi_full_##s, ), \
+    }
+#define FUSED_TABLE(n)                                                                           \
+    {                                                                                            \
+        [0] = FUSED_TABLE_SIZE(n, b), [2] = FUSED_TABLE_SIZE(n, d), [3] = FUSED_TABLE_SIZE(n, q) \
+    }
+
+// ---- consumers of flags whose producer is known
+
+#define LAZY_SUB_CC(cc, T, S) SUB_##cc(T, S, X->lazy.res + X->lazy.b, X->lazy.b)
+#define LAZY_LOGIC_CC(cc, T, S) LOGIC_##cc(S, X->lazy.res)
+
+static inline void cmov(struct core *core, const struct op *op, bool yes, bool wide)
+{
+    if (wide)
+        REG(op->a, u64) = yes ? REG(op->b, u64) : REG(op->a, u64);
+    else
+        REG(op->a, u64) = yes ? REG(op->b, u32) : REG(op->a, u32);
+}
+
+#define CONSUMERS(cc, K, k, s, T, S)                    \
+    HANDLER(jcc_##k##_##s##_##cc)                       \
+    {                                                   \
+        BRANCH(op + 1, LAZY_##K##_CC(cc, T, S));        \
+    }                                                   \
+    HANDLER(setcc_##k##_##s##_##cc)                     \
+    {                                                   \
+        REG(op->a, u8) = LAZY_##K##_CC(cc, T, S);       \
+        DONE();                                         \
+    }                                                   \
+    HANDLER(cmov_##k##_##s##_d_##cc)                    \
+    {                                                   \
+        cmov(core, op, LAZY_##K##_CC(cc, T, S), false); \
+        DONE();                                         \
+    }                                                   \
+    HANDLER(cmov_##k##_##s##_q_##cc)                    \
+    {                                                   \
+        cmov(core, op, LAZY_##K##_CC(cc, T, S), true);  \
+        DONE();                                         \
+    }
+
+ALL_CC(CONSUMERS, SUB, sub, b, u8, i8)
+ALL_CC(CONSUMERS, SUB, sub, d, u32, i32)
+ALL_CC(CONSUMERS, SUB, sub, q, u64, i64)
+ALL_CC(CONSUMERS, LOGIC, logic, b, u8, i8)
+ALL_CC(CONSUMERS, LOGIC, logic, d, u32, i32)
+ALL_CC(CONSUMERS, LOGIC, logic, q, u64, i64)
+
+#define KNOWN_TABLE(n, S)                                                                         \
+    {                                                                                             \
+        [KNOWN_SUB] =                                                                             \
+            {[0] = CC_ROW(n##_sub_b, S), [2] = CC_ROW(n##_sub_d, S), [3] = CC_ROW(n##_sub_q, S)}, \
+        [KNOWN_LOGIC] = {[0] = CC_ROW(n##_logic_b, S),                                            \
+                         [2] = CC_ROW(n##_logic_d, S),                                            \
+                         [3] = CC_ROW(n##_logic_q, S)},                                           \
+    }
+#define CMOV_KNOWN(k, s)                                           \
+    {                                                              \
+        CC_ROW(cmov_##k##_##s##_d, ), CC_ROW(cmov_##k##_##s##_q, ) \
+    }
+
+// ---- consumers of any flags
+
+#define JCC(n)                               \
+    HANDLER(jcc_##n)                         \
+    {                                        \
+        BRANCH(op + 1, x86_condition(X, n)); \
+    }
+JCC(0)
+JCC(1)
+JCC(2)
+JCC(3)
+JCC(4)
+JCC(5)
+JCC(6)
+JCC(7)
+JCC(8)
+JCC(9)
+JCC(10)
+JCC(11)
+JCC(12)
+JCC(13)
+JCC(14)
+JCC(15)
+
+HANDLER(setcc)
+{
+    REG(op->a, u8) = x86_condition(X, op->size);
+    DONE();
+}
+
+HANDLER(cmov_d)
+{
+    cmov(core, op, x86_condition(X, op->size), false);
+    DONE();
+}
+
+HANDLER(cmov_q)
+{
+    cmov(core, op, x86_condition(X, op->size), true);
+    DONE();
+}
+
+// ---- moves
+
+#define MOVES(s, T)                    \
+    HANDLER(mov_rr_##s)                \
+    {                                  \
+        PUT_##T(op->a, REG(op->b, T)); \
+        DONE();                        \
+    }                                  \
+    HANDLER(mov_ri_##s)                \
+    {                                  \
+        PUT_##T(op->a, (T)op->imm);    \
+        DONE();                        \
+    }                                  \
+    MOVES_MEM(s, T, bd)                \
+    MOVES_MEM(s, T, full)
+
+#define MOVES_MEM(s, T, E)                        \
+    HANDLER(load_##E##_##s)                       \
+    {                                             \
+        LOAD_AT(T, p, ea_##E(core, op), MISS());  \
+        PUT_##T(op->a, *p);                       \
+        DONE();                                   \
+    }                                             \
+    HANDLER(store_##E##_##s)                      \
+    {                                             \
+        STORE_AT(T, p, ea_##E(core, op), MISS()); \
+        *p = REG(op->b, T);                       \
+        DONE();                                   \
+    }                                             \
+    HANDLER(store_imm_##E##_##s)                  \
+    {                                             \
+        STORE_AT(T, p, ea_##E(core, op), MISS()); \
+        *p = (T)op->imm;                          \
+        DONE();                                   \
+    }
+
+MOVES(b, u8)
+MOVES(w, u16)
+MOVES(d, u32)
+MOVES(q, u64)
+
+#define EXTEND(n, FROM, VIA)                     \
+    HANDLER(n##_rr)                              \
+    {                                            \
+        REG(op->a, u64) = (VIA)REG(op->b, FROM); \
+        DONE();                                  \
+    }                                            \
+    EXTEND_MEM(n, FROM, VIA, bd)                 \
+    EXTEND_MEM(n, FROM, VIA, full)
+
+#define EXTEND_MEM(n, FROM, VIA, E)                 \
+    HANDLER(n##_rm_##E)                             \
+    {                                               \
+        LOAD_AT(FROM, p, ea_##E(core, op), MISS()); \
+        REG(op->a, u64) = (VIA)*p;                  \
+        DONE();                                     \
+    }
+
+EXTEND(zb_d, u8, u64)
+EXTEND(zw_d, u16, u64)
+EXTEND(sb_d, i8, u32)
+EXTEND(sw_d, i16, u32)
+EXTEND(sb_q, i8, u64)
+EXTEND(sw_q, i16, u64)
+EXTEND(sd_q, i32, u64)
+#define EXTEND_RM(n)           \
+    {                          \
+        n##_rm_bd, n##_rm_full \
+    }
+
+#define LEA(E)                                   \
+    HANDLER(lea_##E##_d)                         \
+    {                                            \
+        REG(op->a, u64) = (u32)ea_##E(core, op); \
+        DONE();                                  \
+    }                                            \
+    HANDLER(lea_##E##_q)                         \
+    {                                            \
+        REG(op->a, u64) = ea_##E(core, op);      \
+        DONE();                                  \
+    }
+LEA(bd)
+LEA(full)
+
+HANDLER(cdq_d)
+{
+    GPR(X86_RDX) = (u32)((i32)GPR(X86_RAX) >> 31);
+    DONE();
+}
+
+HANDLER(cdq_q)
+{
+    GPR(X86_RDX) = (u64)((i64)GPR(X86_RAX) >> 63);
+    DONE();
+}
+
+HANDLER(cdqe_d)
+{
+    GPR(X86_RAX) = (u32)(i16)GPR(X86_RAX);
+    DONE();
+}
+
+HANDLER(cdqe_q)
+{
+    GPR(X86_RAX) = (u64)(i32)GPR(X86_RAX);
+    DONE();
+}
+
+// ---- stack and transfers, 64-bit mode
+
+HANDLER(push)
+{
+    u64 v = REG(op->a, u64);
+    STORE_AT(u64, p, GPR(X86_RSP) - 8, MISS());
+
+    *p = v;
+    GPR(X86_RSP) = va;
+    DONE();
+}
+
+HANDLER(push_imm)
+{
+    STORE_AT(u64, p, GPR(X86_RSP) - 8, MISS());
+
+    *p = op->imm;
+    GPR(X86_RSP) = va;
+    DONE();
+}
+
+HANDLER(pop)
+{
+    LOAD_AT(u64, p, GPR(X86_RSP), MISS());
+
+    GPR(X86_RSP) = va + 8;
+    REG(op->a, u64) = *p;
+    DONE();
+}
+
+HANDLER(leave)
+{
+    LOAD_AT(u64, p, GPR(X86_RBP), MISS());
+
+    GPR(X86_RSP) = va + 8;
+    GPR(X86_RBP) = *p;
+    DONE();
+}
+
+HANDLER(call)
+{
+    STORE_AT(u64, p, GPR(X86_RSP) - 8, MISS_END());
+
+    *p = op->imm;
+    GPR(X86_RSP) = va;
+    BRANCH(op + 1, 1);
+}
+
+HANDLER(call_reg)
+{
+    u64 target = REG(op->a, u64);
+    STORE_AT(u64, p, GPR(X86_RSP) - 8, MISS_END());
+
+    *p = op->imm;
+    GPR(X86_RSP) = va;
+    trace_end(core, target, DYN_TAKEN);
+    GOTO_PC(target);
+}
+
+HANDLER(ret)
+{
+    u64 target;
+    LOAD_AT(u64, p, GPR(X86_RSP), MISS_END());
+
+    target = *p;
+    GPR(X86_RSP) = va + 8 + op->imm;
+    trace_end(core, target, DYN_TAKEN);
+    GOTO_PC(target);
+}
+
+HANDLER(jump_reg)
+{
+    u64 target = REG(op->a, u64);
+
+    trace_end(core, target, DYN_TAKEN);
+    GOTO_PC(target);
+}
+
+#define TRANSFER_MEM(E)                                   \
+    HANDLER(jump_mem_##E)                                 \
+    {                                                     \
+        u64 target;                                       \
+        LOAD_AT(u64, p, ea_##E(core, op), MISS_END());    \
+        target = *p;                                      \
+        trace_end(core, target, DYN_TAKEN);               \
+        GOTO_PC(target);                                  \
+    }                                                     \
+    HANDLER(call_mem_##E)                                 \
+    {                                                     \
+        u64 target, sp = GPR(X86_RSP) - 8;                \
+        u64 *slot = (u64 *)host(core, sp, 8, CORE_WRITE); \
+        if (UNLIKELY(!slot))                              \
+            MISS_END();                                   \
+        LOAD_AT(u64, p, ea_##E(core, op), MISS_END());    \
+        target = *p;                                      \
+        trace_mem(core, CORE_WRITE, sp, 8, true);         \
+        *slot = op->imm;                                  \
+        GPR(X86_RSP) = sp;                                \
+        trace_end(core, target, DYN_TAKEN);               \
+        GOTO_PC(target);                                  \
+    }
+TRANSFER_MEM(bd)
+TRANSFER_MEM(full)
+
+// ---- multiplication of registers, of two and three operands
+
+#define IMUL(s, T, L, F)                                                          \
+    static inline void imul_##s##F(struct core *core, const struct op *op, u64 b) \
+    {                                                                             \
+        u64 a = REG(op->b, T);                                                    \
+        u64 r = F ? x86_alu_imul(X, a, b, L, NULL) : a * b;                       \
+                                                                                  \
+        PUT_##T(op->a, r);                                                        \
+    }                                                                             \
+    HANDLER(imul_r_##s##F)                                                        \
+    {                                                                             \
+        imul_##s##F(core, op, REG(op->a, T));                                     \
+        DONE();                                                                   \
+    }                                                                             \
+    HANDLER(imul_i_##s##F)                                                        \
+    {                                                                             \
+        imul_##s##F(core, op, op->imm);                                           \
+        DONE();                                                                   \
+    }
+IMUL(d, u32, 2, 0)
+IMUL(d, u32, 2, 1)
+IMUL(q, u64, 3, 0)
+IMUL(q, u64, 3, 1)
+
+// ---- vector instructions on the host's own units (isa/x86/stub.h)
+
+typedef const struct op *stub_fn(struct core *core, const struct op *op, void *mem);
+
+#define VECTOR(n, bytes, E)                           \
+    HANDLER(vec_load_##n##_##E)                       \
+    {                                                 \
+        u64 va = ea_##E(core, op);                    \
+        u8 *p = host(core, va, bytes, CORE_READ);     \
+        if (UNLIKELY(!p))                             \
+            MISS();                                   \
+        trace_mem(core, CORE_READ, va, bytes, false); \
+        trace_op(core, op);                           \
+        return ((stub_fn *)op->imm)(core, op, p);     \
+    }                                                 \
+    HANDLER(vec_load_aligned_##n##_##E)               \
+    {                                                 \
+        u64 va = ea_##E(core, op);                    \
+        u8 *p = host(core, va, bytes, CORE_READ);     \
+        if (UNLIKELY(!p || va % bytes))               \
+            MISS();                                   \
+        trace_mem(core, CORE_READ, va, bytes, false); \
+        trace_op(core, op);                           \
+        return ((stub_fn *)op->imm)(core, op, p);     \
+    }                                                 \
+    HANDLER(vec_store_##n##_##E)                      \
+    {                                                 \
+        u64 va = ea_##E(core, op);                    \
+        u8 *p = host(core, va, bytes, CORE_WRITE);    \
+        if (UNLIKELY(!p))                             \
+            MISS();                                   \
+        trace_mem(core, CORE_WRITE, va, bytes, true); \
+        trace_op(core, op);                           \
+        return ((stub_fn *)op->imm)(core, op, p);     \
+    }                                                 \
+    HANDLER(vec_store_aligned_##n##_##E)              \
+    {                                                 \
+        u64 va = ea_##E(core, op);                    \
+        u8 *p = host(core, va, bytes, CORE_WRITE);    \
+        if (UNLIKELY(!p || va % bytes))               \
+            MISS();                                   \
+        trace_mem(core, CORE_WRITE, va, bytes, true); \
+        trace_op(core, op);                           \
+        return ((stub_fn *)op->imm)(core, op, p);     \
+    }
+VECTOR(2, 4, bd)
+VECTOR(2, 4, full)
+VECTOR(3, 8, bd)
+VECTOR(3, 8, full)
+VECTOR(4, 16, bd)
+VECTOR(4, 16, full)
+VECTOR(5, 32, bd)
+VECTOR(5, 32, full)
+
+HANDLER(vec_reg)
+{
+    trace_op(core, op);
+    return ((stub_fn *)op->imm)(core, op, NULL);
+}
+
+#define VECTOR_ROW(n, S)                           \
+    {                                              \
+        {n##_##S##_bd, n##_aligned_##S##_bd},      \
+        {                                          \
+            n##_##S##_full, n##_aligned_##S##_full \
+        }                                          \
+    }
+#define VECTOR_TABLE(n)                                                         \
+    {                                                                           \
+        [2] = VECTOR_ROW(n, 2), [3] = VECTOR_ROW(n, 3), [4] = VECTOR_ROW(n, 4), \
+        [5] = VECTOR_ROW(n, 5)                                                  \
+    }
+
+#if TRACED
+#define TABLE x86_handlers_traced
+#else
+#define TABLE x86_handlers_plain
+#endif
+
+const struct x86_handlers TABLE = {
+    .exec = op_exec,
+    .exec_end = op_exec_end,
+    .jump = op_jump,
+    .fall = op_fall,
+    .dead = op_dead,
+    .nop = op_nop,
+    .alu = {ALU_TABLE(add), ALU_TABLE(or), ALU_TABLE(and), ALU_TABLE(sub), ALU_TABLE(xor),
+            ALU_TABLE(cmp), ALU_TABLE(test)},
+    .unary = {UNARY_TABLE(inc), UNARY_TABLE(dec), UNARY_TABLE(neg), UNARY_TABLE(not )},
+    .shift = {SHIFT_TABLE(shl),
+              SHIFT_TABLE(shr),
+              SHIFT_TABLE(sar),
+              {{NULL}, {NULL}, {rol_d0, NULL}, {rol_q0, NULL}}},
+    .cmp_jcc = {FUSED_TABLE(cmp), FUSED_TABLE(test)},
+    .jcc_known = KNOWN_TABLE(jcc, ),
+    .jcc = {jcc_0, jcc_1, jcc_2, jcc_3, jcc_4, jcc_5, jcc_6, jcc_7, jcc_8, jcc_9, jcc_10, jcc_11,
+            jcc_12, jcc_13, jcc_14, jcc_15},
+    .setcc_known = KNOWN_TABLE(setcc, ),
+    .setcc = setcc,
+    .cmov_known =
+        {[KNOWN_SUB] =
+             {[0] = CMOV_KNOWN(sub, b), [2] = CMOV_KNOWN(sub, d), [3] = CMOV_KNOWN(sub, q)},
+         [KNOWN_LOGIC] =
+             {[0] = CMOV_KNOWN(logic, b), [2] = CMOV_KNOWN(logic, d), [3] = CMOV_KNOWN(logic, q)}},
+    .cmov = {cmov_d, cmov_q},
+    .mov_rr = {mov_rr_b, mov_rr_w, mov_rr_d, mov_rr_q},
+    .mov_ri = {mov_ri_b, mov_ri_w, mov_ri_d, mov_ri_q},
+    .load = {{load_bd_b, load_full_b},
+             {load_bd_w, load_full_w},
+             {load_bd_d, load_full_d},
+             {load_bd_q, load_full_q}},
+    .store = {{store_bd_b, store_full_b},
+              {store_bd_w, store_full_w},
+              {store_bd_d, store_full_d},
+              {store_bd_q, store_full_q}},
+    .store_imm = {{store_imm_bd_b, store_imm_full_b},
+                  {store_imm_bd_w, store_imm_full_w},
+                  {store_imm_bd_d, store_imm_full_d},
+                  {store_imm_bd_q, store_imm_full_q}},
+    .extend_rr = {zb_d_rr, zw_d_rr, sb_d_rr, sw_d_rr, sb_q_rr, sw_q_rr, sd_q_rr},
+    .extend_rm = {EXTEND_RM(zb_d), EXTEND_RM(zw_d), EXTEND_RM(sb_d), EXTEND_RM(sw_d),
+                  EXTEND_RM(sb_q), EXTEND_RM(sw_q), EXTEND_RM(sd_q)},
+    .lea = {{lea_bd_d, lea_full_d}, {lea_bd_q, lea_full_q}},
+    .imul = {{{imul_r_d0, imul_r_d1}, {imul_i_d0, imul_i_d1}},
+             {{imul_r_q0, imul_r_q1}, {imul_i_q0, imul_i_q1}}},
+    .cdq = {cdq_d, cdq_q},
+    .cdqe = {cdqe_d, cdqe_q},
+    .push = push,
+    .push_imm = push_imm,
+    .pop = pop,
+    .leave = leave,
+    .call = call,
+    .call_reg = call_reg,
+    .ret = ret,
+    .jump_reg = jump_reg,
+    .call_mem = {call_mem_bd, call_mem_full},
+    .jump_mem = {jump_mem_bd, jump_mem_full},
+    .vec_load = VECTOR_TABLE(vec_load),
+    .vec_store = VECTOR_TABLE(vec_store),
+    .vec_reg = vec_reg,
+};
