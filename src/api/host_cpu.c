@@ -117,20 +117,3 @@ void host_probe_cpu(struct facet_host *host)
         add_level(host, level_names[level], level, missing[level]);
     }
 }
-
-// By CPUID, without children: this is on the way of every start.
-bool host_level_check(int level, struct error *err)
-{
-    bool v2 = __builtin_cpu_supports("sse3") && __builtin_cpu_supports("ssse3") &&
-              __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("sse4.2") &&
-              __builtin_cpu_supports("popcnt");
-    bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-              __builtin_cpu_supports("bmi2");
-
-    if (level <= 1 || (level == 2 && v2) || v3)
-        return true;
-    return error_set(err, ERROR_UNSUPPORTED,
-                     "this host's processor lacks what guests of level x86-64-v%d need: choose "
-                     "--cpuid x86-64-v%d ('facet doctor' tells more)",
-                     level, v2 ? 2 : 1);
-}

@@ -3,7 +3,7 @@
 // process where trying may kill or hang.
 #pragma once
 
-#include "base/error.h"
+#include "base/types.h"
 #include "facet/facet.h"
 
 enum { HOST_FINDINGS_MAX = 64 };
@@ -27,9 +27,6 @@ struct host_trial {
 
 // Runs f(result) in a child with a limit in seconds.
 struct host_trial host_try(void (*f)(void *result), unsigned seconds);
-
-// Whether this host's processor has what guests of level x86-64-v<level> need.
-bool host_level_check(int level, struct error *err) MUST_CHECK;
 
 double host_now(void); // monotonic, seconds
 
