@@ -8,10 +8,20 @@
 
 #include <string.h>
 
+// The value of a base or index: a register, or zero for X86_NULL_REG (null_reg follows gpr; through
+// a pointer, because a bounds checker sees an array of 16).
+static inline u64 x86_address_part(const struct x86_core *c, u8 reg)
+{
+    const u64 *gpr = c->s.gpr;
+
+    return gpr[reg];
+}
+
 // Offset part of the instruction's memory operand, truncated to the address size.
 static inline u64 x86_offset(const struct x86_core *c, const struct x86_insn *i)
 {
-    u64 ea = c->s.gpr[i->mem.base] + (c->s.gpr[i->mem.index] << i->mem.scale) + (u64)i->mem.disp;
+    u64 ea = x86_address_part(c, i->mem.base) +
+             (x86_address_part(c, i->mem.index) << i->mem.scale) + (u64)i->mem.disp;
 
     if (UNLIKELY(i->addr_bytes != 8))
         ea &= i->addr_bytes == 4 ? 0xffffffffu : 0xffffu;
