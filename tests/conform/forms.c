@@ -74,11 +74,9 @@ struct form_row *forms_row(const struct forms *f, const ZydisDecodedInstruction 
     struct form_row *best = NULL;
     u32 bits = 0;
 
-    for (u32 r = 0; r < f->n_rows; r++) {
-        struct form_row *row = &f->rows[r];
+    for (u32 r = f->first_row[i->mnemonic]; r; r = f->rows[r - 1].next) {
+        struct form_row *row = &f->rows[r - 1];
 
-        if (row->mnemonic != i->mnemonic)
-            continue;
         bits = bits ? bits : forms_of(i, operands);
         // FORM_ANY is the last resort, else the first form that agrees.
         if (bits >> row->form & 1 &&
@@ -168,6 +166,8 @@ static u32 template_bytes(const struct form_template *t, u8 *b)
         *at++ = (u8)((t->flags & TEMPLATE_W ? 0x80 : 0) | 0x78 |
                      (t->flags & TEMPLATE_L ? 4 : 0) | pp);
     } else {
+        if (t->flags & TEMPLATE_67)
+            *at++ = 0x67;
         if (t->flags & TEMPLATE_66)
             *at++ = 0x66;
         if (t->flags & TEMPLATE_F2)
@@ -259,6 +259,8 @@ static void search_mode(struct search *s)
 
     for (u32 map = 0; map < 4; map++)
         for (u32 opcode = 0; opcode < 256; opcode++) {
+            if (map == 0 && opcode == 0xe3)
+                try_opcode(s, TEMPLATE_67, 0, 0xe3);
             for (u32 p = 0; p < ARRAY_SIZE(prefixes); p++)
                 for (u32 w = 0; w < (s->mode == CASE_MODE64 ? 2 : 1); w++)
                     if (is_opcode(s->mode, (u8)map, (u8)opcode))
@@ -333,8 +335,11 @@ bool forms_init(struct forms *f, u32 modes, struct error *err)
     if (!f->rows)
         return error_set(err, ERROR_RESOURCE, "no memory");
     memcpy(f->rows, rows, sizeof(rows));
-    for (u32 r = 0; r < f->n_rows; r++)
+    for (u32 r = 0; r < f->n_rows; r++) {
         f->rows[r].host_has = forms_host_has(f->rows[r].feature);
+        f->rows[r].next = f->first_row[rows[r].mnemonic];
+        f->first_row[rows[r].mnemonic] = (u16)(r + 1);
+    }
     for (u32 m = 0; m < CASE_MODES; m++) {
         struct search s = {.f = f, .mode = (u8)m};
 

@@ -20,6 +20,7 @@ struct form_row {
     u16 feature;
     bool host_has; // the feature
     u32 forms;     // found, of all modes
+    u16 next;      // row of the same mnemonic + 1
     u64 cases;     // generated
 };
 
@@ -31,6 +32,7 @@ enum template_flags {
     TEMPLATE_F2 = 1 << 4,
     TEMPLATE_F3 = 1 << 5,
     TEMPLATE_MODRM = 1 << 6, // has a ModRM byte
+    TEMPLATE_67 = 1 << 7,    // JCXZ and its like
 };
 
 struct form_template {
@@ -53,6 +55,7 @@ struct form {
 struct forms {
     struct form_row *rows; // owned
     u32 n_rows;
+    u16 first_row[ZYDIS_MNEMONIC_MAX_VALUE + 1]; // + 1
     struct form *form; // owned
     u32 n_forms;
     u32 first[CASE_MODES + 1];       // forms of mode m: first[m]..first[m + 1] - 1
