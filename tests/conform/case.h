@@ -29,7 +29,10 @@ enum {
 };
 
 // The pages of CASE_DATA that can be written, in the order in which images hold them.
-#define CASE_RW {1, 2, 5}
+#define CASE_RW \
+    {           \
+        1, 2, 5 \
+    }
 enum { CASE_RW_PAGES = 3, CASE_RO_PAGE = 3, CASE_IMAGE = CASE_RW_PAGES * CASE_PAGE };
 
 // XSAVE area, SDM vol. 1 §13.4.
@@ -74,8 +77,8 @@ struct conform_case {
     struct case_state in; // rip: where it begins; 16-bit mode: linear address of the same
     u64 seed;             // that it was made from
     u32 code_at;          // address of the first byte of code, in CASE_CODE or CASE_SMC
-    u32 code_len;         // without the jump to CASE_STUB that is put behind it
-    u32 end;              // address behind the code
+    u32 code_len;         // with the jump to CASE_STUB at its end
+    u32 end;              // address of that jump
     u8 mode;              // enum case_mode
     u8 n_insts;           // in code; 1: a single instruction
     u8 n_patches;

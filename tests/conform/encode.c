@@ -11,7 +11,7 @@ struct draft {
     struct rng *r;
     u8 mode;
     bool lockable;
-    u8 rex;    // R, X, B
+    u8 rex; // R, X, B
     u8 prefix[6];
     u32 n_prefix;
     u8 tail[6]; // ModRM, SIB, displacement
@@ -137,7 +137,10 @@ static void choose_tail(struct draft *d)
 static u32 put_vex(struct draft *d, u8 *b, bool no_source)
 {
     const struct form_template *t = d->t;
-    u32 pp = t->flags & TEMPLATE_66 ? 1 : t->flags & TEMPLATE_F3 ? 2 : t->flags & TEMPLATE_F2 ? 3 : 0;
+    u32 pp = t->flags & TEMPLATE_66   ? 1
+             : t->flags & TEMPLATE_F3 ? 2
+             : t->flags & TEMPLATE_F2 ? 3
+                                      : 0;
     u32 v = no_source ? 0xf : (u32)rng_next(d->r) & 0xf;
     u32 inverted = ~(u32)d->rex & 7;
 
@@ -193,8 +196,7 @@ static void assemble(struct draft *d, struct instance *ret)
 
 bool encode_decode(const struct forms *f, u8 mode, struct instance *ret)
 {
-    if (!ZYAN_SUCCESS(
-            ZydisDecoderDecodeFull(&f->decoder[mode], ret->bytes, 15, &ret->i, ret->o)))
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&f->decoder[mode], ret->bytes, 15, &ret->i, ret->o)))
         return false;
     ret->len = ret->i.length;
     return true;

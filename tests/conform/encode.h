@@ -15,10 +15,10 @@ struct instance {
 
 // Limits on what is chosen, for blocks of code.
 struct encode_limits {
-    u16 bases;    // GPRs that may be the base of a memory operand; 0: anything goes
-    u16 indices;  // GPRs that may be its index
-    u16 written;  // GPRs that must not be written
-    bool plain;   // no odd prefixes
+    u16 bases;   // GPRs that may be the base of a memory operand; 0: anything goes
+    u16 indices; // GPRs that may be its index
+    u16 written; // GPRs that must not be written
+    bool plain;  // no odd prefixes
 };
 
 // False if no such instruction was found (limits may exclude all).

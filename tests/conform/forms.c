@@ -20,9 +20,13 @@ static const struct {
 };
 
 static const struct form_row rows[] = {
-#define INSN(mnemonic, form, function, uop, recipe, feature, flags)                    \
-    {#mnemonic,           #form, ZYDIS_MNEMONIC_##mnemonic, FORM_##form, (flags), \
-     X86_FEATURE_##feature},
+#define INSN(mnem, forms_, function, uop, recipe, needs, bits) \
+    {.name = #mnem,                                            \
+     .form_name = #forms_,                                     \
+     .mnemonic = ZYDIS_MNEMONIC_##mnem,                        \
+     .form = FORM_##forms_,                                    \
+     .flags = (bits),                                          \
+     .feature = X86_FEATURE_##needs},
 #include "isa/x86/insn.def"
 #undef INSN
 };
@@ -55,8 +59,8 @@ static u32 forms_of(const ZydisDecodedInstruction *i, const ZydisDecodedOperand 
         bits |= is_class(&o[n], ZYDIS_REGCLASS_SEGMENT) ? 1u << FORM_SEG : 0;
         bits |= is_class(&o[n], ZYDIS_REGCLASS_CONTROL) ? 1u << FORM_CR : 0;
         bits |= is_class(&o[n], ZYDIS_REGCLASS_DEBUG) ? 1u << FORM_DR : 0;
-        bits |= o[n].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && o[n].imm.is_relative ? 1u << FORM_REL
-                                                                                   : 0;
+        bits |=
+            o[n].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && o[n].imm.is_relative ? 1u << FORM_REL : 0;
     }
     bits |= i->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ? 1u << FORM_FAR : 0;
     if (vec)
@@ -97,8 +101,8 @@ u64 forms_signature(const ZydisDecodedInstruction *i, const ZydisDecodedOperand 
     u64 h = mix(0, i->mnemonic);
 
     h = mix(h, i->encoding);
-    h = mix(h, i->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE |
-                                ZYDIS_ATTRIB_HAS_REPNE));
+    h = mix(h, i->attributes &
+                   (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE));
     h = mix(h, i->operand_width);
     for (u32 n = 0; n < i->operand_count_visible; n++) {
         const ZydisDecodedOperand *o = &operands[n];
@@ -157,14 +161,15 @@ static u32 template_bytes(const struct form_template *t, u8 *b)
     u8 *at = b;
 
     if (t->flags & TEMPLATE_VEX) {
-        u32 pp = t->flags & TEMPLATE_66 ? 1 : t->flags & TEMPLATE_F3 ? 2
-                                          : t->flags & TEMPLATE_F2   ? 3
-                                                                     : 0;
+        u32 pp = t->flags & TEMPLATE_66   ? 1
+                 : t->flags & TEMPLATE_F3 ? 2
+                 : t->flags & TEMPLATE_F2 ? 3
+                                          : 0;
 
         *at++ = 0xc4;
         *at++ = (u8)(0xe0 | t->map);
-        *at++ = (u8)((t->flags & TEMPLATE_W ? 0x80 : 0) | 0x78 |
-                     (t->flags & TEMPLATE_L ? 4 : 0) | pp);
+        *at++ =
+            (u8)((t->flags & TEMPLATE_W ? 0x80 : 0) | 0x78 | (t->flags & TEMPLATE_L ? 4 : 0) | pp);
     } else {
         if (t->flags & TEMPLATE_67)
             *at++ = 0x67;
@@ -234,8 +239,8 @@ static void try_opcode(struct search *s, u8 flags, u8 map, u8 opcode)
 // What is a prefix or another map, not an opcode.
 static bool is_opcode(u8 mode, u8 map, u8 opcode)
 {
-    static const u8 prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67,
-                                  0xf0, 0xf2, 0xf3, 0x0f};
+    static const u8 prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65,
+                                  0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x0f};
 
     if (map == 1)
         return opcode != 0x38 && opcode != 0x3a && opcode != 0x0f;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What there is to test: the rows of isa/x86/insn.def, and for each the forms that Zydis knows, found
-// by decoding the opcode space: every opcode map, mandatory prefix, VEX field and ModRM class. A
-// form is a mnemonic with one combination of operand kinds, sizes and encodings; its templates are
-// the encodings that have it.
+// What there is to test: the rows of isa/x86/insn.def, and for each the forms that Zydis knows,
+// found by decoding the opcode space: every opcode map, mandatory prefix, VEX field and ModRM
+// class. A form is a mnemonic with one combination of operand kinds, sizes and encodings; its
+// templates are the encodings that have it.
 #pragma once
 
 #include "case.h"
@@ -56,7 +56,7 @@ struct forms {
     struct form_row *rows; // owned
     u32 n_rows;
     u16 first_row[ZYDIS_MNEMONIC_MAX_VALUE + 1]; // + 1
-    struct form *form; // owned
+    struct form *form;                           // owned
     u32 n_forms;
     u32 first[CASE_MODES + 1];       // forms of mode m: first[m]..first[m + 1] - 1
     struct form_template *templates; // owned

@@ -40,7 +40,7 @@ static void gen_x87(struct rng *r, struct case_xsave *x)
     if (x->fcw >> 8 == 1) // precision 1 is reserved
         x->fcw |= 0x300;
     if (chance(r, 80))
-        x->fcw &= (u16)~(rng_next(r) & 0x3f);
+        x->fcw &= (u16) ~(rng_next(r) & 0x3f);
     x->fcw = (u16)((x->fcw & ~0x300u) | ((x->fcw & 0x300u) == 0x100 ? 0x200 : x->fcw & 0x300u));
     if (chance(r, 700)) // else often pending
         exceptions &= x->fcw | 0x40;

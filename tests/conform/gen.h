@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Makes cases of a single instruction: the state before it, so that its operands are interesting and
-// its addresses fall into the memory windows, at their edges, or outside on purpose.
+// Makes cases of a single instruction: the state before it, so that its operands are interesting
+// and its addresses fall into the memory windows, at their edges, or outside on purpose.
 #pragma once
 
 #include "encode.h"

@@ -128,19 +128,22 @@ int native_record(int sig, void *info, void *context)
 
 static void put_background(struct windows *w, const struct conform_case *c, const u8 *background)
 {
-    memcpy(w->data, background, sizeof(w->data));
+    static const u8 pages[] = {1, 2, CASE_RO_PAGE, 5};
+
+    for (u32 i = 0; i < ARRAY_SIZE(pages); i++)
+        memcpy(w->data + pages[i] * CASE_PAGE, background + pages[i] * CASE_PAGE, CASE_PAGE);
     for (u32 i = 0; i < c->n_patches; i++)
         memcpy(w->data + (c->patch[i].at - CASE_DATA), c->patch[i].bytes, c->patch[i].len);
 }
 
-// Puts the code and the jump behind it in place; returns how many bytes that is.
+// Puts the code in place, as far as it is in the window; returns how many bytes that is.
 static u32 put_code(struct windows *w, const struct conform_case *c)
 {
-    bool smc = c->code_at >= CASE_SMC;
-    u8 *code = smc ? w->smc + (c->code_at - CASE_SMC) : w->code + (c->code_at - CASE_CODE);
+    u32 at = c->code_at - (c->code_at >= CASE_SMC ? CASE_SMC : CASE_CODE);
+    u32 len = MIN(c->code_len, CASE_CODE_PAGES * CASE_PAGE - at);
 
-    memcpy(code, c->code, c->code_len);
-    return c->code_len;
+    memcpy((c->code_at >= CASE_SMC ? w->smc : w->code) + at, c->code, len);
+    return len;
 }
 
 static void enter(const struct conform_case *c)
@@ -246,18 +249,18 @@ static bool take_signals(void)
 {
     static const int signals[] = {SIGSEGV, SIGILL, SIGFPE, SIGBUS, SIGTRAP, SIGVTALRM};
     stack_t stack = {.ss_size = 256 * 1024};
-    struct itimerval tick = {{0, TICK_USEC}, {0, TICK_USEC}};
+    struct itimerval interval = {{0, TICK_USEC}, {0, TICK_USEC}};
     struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
 
-    stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                       0);
+    stack.ss_sp =
+        mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL) != 0)
         return false;
     action.sa_sigaction = (void (*)(int, siginfo_t *, void *))(void *)native_signal;
     for (u32 i = 0; i < ARRAY_SIZE(signals); i++)
         if (sigaction(signals[i], &action, NULL) != 0)
             return false;
-    return setitimer(ITIMER_VIRTUAL, &tick, NULL) == 0;
+    return setitimer(ITIMER_VIRTUAL, &interval, NULL) == 0;
 }
 
 // Nothing but waiting, returning from signals and leaving: whatever a case does, the host is safe.
@@ -314,9 +317,9 @@ static bool start_child(struct native *n, struct error *err)
     memset(n->windows, 0, sizeof(*n->windows));
     memset(n->windows->code, 0xcc, sizeof(n->windows->code));
     memset(n->windows->smc, 0xcc, sizeof(n->windows->smc));
-    // jmp *0(%rip), which is followed by the address.
-    memcpy(n->windows->stub, "\xff\x25\x00\x00\x00\x00", 6);
-    memcpy(n->windows->stub + 6, &(u64){(u64)native_exit}, 8);
+    // jmp *2(%rip): the address is aligned, because AC may be set.
+    memcpy(n->windows->stub, "\xff\x25\x02\x00\x00\x00", 6);
+    memcpy(n->windows->stub + 8, &(u64){(u64)native_exit}, 8);
     n->child = fork();
     if (n->child < 0)
         return error_set_errno(err, "cannot start the native child");

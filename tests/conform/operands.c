@@ -222,8 +222,8 @@ static void solve_register(struct solver *s, const ZydisDecodedOperand *o)
     ZydisRegister reg = o->reg.value;
     u8 n;
 
-    if (o->type != ZYDIS_OPERAND_TYPE_REGISTER ||
-        !(o->actions & ZYDIS_OPERAND_ACTION_MASK_READ) || chance(s->r, 150))
+    if (o->type != ZYDIS_OPERAND_TYPE_REGISTER || !(o->actions & ZYDIS_OPERAND_ACTION_MASK_READ) ||
+        chance(s->r, 150))
         return;
     switch (ZydisRegisterGetClass(reg)) {
     case ZYDIS_REGCLASS_XMM:

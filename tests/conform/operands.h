@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Gives the operands of an instruction values: memory operands, explicit and implicit, get addresses
-// in or at the edge of the windows, through the registers and displacements that make them up.
+// Gives the operands of an instruction values: memory operands, explicit and implicit, get
+// addresses in or at the edge of the windows, through the registers and displacements that make
+// them up.
 #pragma once
 
 #include "encode.h"

@@ -5,11 +5,30 @@
 
 u64 value_int(struct rng *r)
 {
-    static const u64 corners[] = {
-        0,          1,          2,          0x7f,       0x80,     0xff,     0x7fff,
-        0x8000,     0xffff,     0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff,
-        1ull << 63, ~0ull,      ~1ull,      0x5555555555555555, 0xaaaaaaaaaaaaaaaa,
-        0x0123456789abcdef,     ~0x7full,   ~0x7fffull, ~0x7fffffffull, 0x10000, 1ull << 32};
+    static const u64 corners[] = {0,
+                                  1,
+                                  2,
+                                  0x7f,
+                                  0x80,
+                                  0xff,
+                                  0x7fff,
+                                  0x8000,
+                                  0xffff,
+                                  0x7fffffff,
+                                  0x80000000,
+                                  0xffffffff,
+                                  0x7fffffffffffffff,
+                                  1ull << 63,
+                                  ~0ull,
+                                  ~1ull,
+                                  0x5555555555555555,
+                                  0xaaaaaaaaaaaaaaaa,
+                                  0x0123456789abcdef,
+                                  ~0x7full,
+                                  ~0x7fffull,
+                                  ~0x7fffffffull,
+                                  0x10000,
+                                  1ull << 32};
     u64 v = rng_next(r);
 
     switch (rng_next(r) & 7) {
@@ -182,7 +201,7 @@ void value_fill(struct rng *r, enum value_kind kind, u32 size, u8 *ret)
 
 enum value_kind value_kind_any(struct rng *r)
 {
-    static const u8 kinds[] = {VALUE_INT, VALUE_F32, VALUE_F64, VALUE_BITS,
+    static const u8 kinds[] = {VALUE_INT,  VALUE_F32, VALUE_F64, VALUE_BITS,
                                VALUE_BITS, VALUE_F32, VALUE_F64, VALUE_F16};
 
     return (enum value_kind)kinds[rng_next(r) & 7];

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "compare.h"
+
+#include "isa/x86/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void differ(struct diffs *d, const char *name, u64 expected, u64 got, u64 mask)
+{
+    if (!((expected ^ got) & mask))
+        return;
+    if (d->n < DIFF_MAX) {
+        struct diff *x = &d->d[d->n];
+
+        snprintf(x->name, sizeof(x->name), "%s", name);
+        x->expected = expected & mask;
+        x->got = got & mask;
+        x->mask = mask;
+    }
+    d->n++;
+}
+
+static void differ_bytes(struct diffs *d, const char *name, u32 n, const u8 *expected,
+                         const u8 *got, u32 size)
+{
+    if (!memcmp(expected, got, size))
+        return;
+    for (u32 at = 0; at < size; at += 8) {
+        u64 e = 0, g = 0;
+        char full[24];
+
+        memcpy(&e, expected + at, MIN(8, size - at));
+        memcpy(&g, got + at, MIN(8, size - at));
+        snprintf(full, sizeof(full), "%s%u[%u]", name, n, at);
+        differ(d, full, e, g, ~0ull);
+    }
+}
+
+static void compare_end(const struct case_result *e, const struct case_result *g, struct diffs *d)
+{
+    u32 error_mask = ~0u;
+
+    differ(d, "end", e->end, g->end, ~0u);
+    differ(d, "vector", e->vector, g->vector, ~0u);
+    if (e->vector == X86_EXC_PF && e->end == CASE_END_FAULT) {
+        differ(d, "cr2", e->address, g->address, ~0ull);
+        if (e->address >> 63)
+            error_mask = ~1u; // Linux hides whether a page of its own is there
+    }
+    differ(d, "error code", e->error, g->error, error_mask);
+    differ(d, "rip", e->out.rip, g->out.rip, ~0ull);
+}
+
+static void compare_fpu(const struct case_xsave *e, const struct case_xsave *g, u16 fsw_undefined,
+                        struct diffs *d)
+{
+    differ(d, "fcw", e->fcw, g->fcw, 0xffff);
+    differ(d, "fsw", e->fsw, g->fsw, (u16)~fsw_undefined);
+    differ(d, "ftw", e->ftw, g->ftw, 0xff);
+    differ(d, "mxcsr", e->mxcsr, g->mxcsr, 0xffffffff);
+    for (u32 n = 0; n < 8; n++)
+        differ_bytes(d, "st", n, e->st[n], g->st[n], 10);
+    for (u32 n = 0; n < 16; n++) {
+        differ_bytes(d, "xmm", n, e->xmm[n], g->xmm[n], 16);
+        differ_bytes(d, "ymm_high", n, e->ymm_high[n], g->ymm_high[n], 16);
+    }
+}
+
+static void compare_memory(const u8 *e, const u8 *g, u32 size, const u32 *page_at, struct diffs *d)
+{
+    if (!memcmp(e, g, size))
+        return;
+    for (u32 at = 0; at < size; at++) {
+        char name[24];
+
+        if (e[at] == g[at])
+            continue;
+        snprintf(name, sizeof(name), "[%08x]", page_at[at / CASE_PAGE] + at % CASE_PAGE);
+        differ(d, name, e[at], g[at], 0xff);
+    }
+}
+
+bool compare(const struct conform_case *c, const struct undefined *u,
+             const struct case_result *native, const struct case_result *facet, struct diffs *ret)
+{
+    static const char *const gpr[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                      "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+    static const char *const sel[] = {"es", "cs", "ss", "ds", "fs", "gs"};
+    static const u32 data_at[] = {CASE_DATA + CASE_PAGE, CASE_DATA + 2 * CASE_PAGE,
+                                  CASE_DATA + 5 * CASE_PAGE};
+    static const u32 smc_at[] = {CASE_SMC, CASE_SMC + CASE_PAGE};
+    const struct case_state *e = &native->out, *g = &facet->out;
+    // An exit from 32-bit code ends in a far jump to 64-bit code.
+    bool exit = native->end == CASE_END_EXIT;
+
+    ret->n = 0;
+    if (u->unusable)
+        return true;
+    compare_end(native, facet, ret);
+    for (u32 n = 0; n < 16; n++)
+        differ(ret, gpr[n], e->gpr[n], g->gpr[n], n < 8 || c->mode == CASE_MODE64 ? ~0ull : 0);
+    differ(ret, "rflags", e->rflags, g->rflags, ~(u64)(u->flags | X86_RF));
+    for (u32 n = 0; n < 6; n++)
+        if (!(n == CASE_CS && exit))
+            differ(ret, sel[n], e->sel[n], g->sel[n], 0xffff);
+    differ(ret, "fs base", e->fs_base, g->fs_base, ~0ull);
+    differ(ret, "gs base", e->gs_base, g->gs_base, ~0ull);
+    compare_fpu(&e->x, &g->x, u->fsw, ret);
+    compare_memory(native->data, facet->data, CASE_IMAGE, data_at, ret);
+    if (c->code_at >= CASE_SMC)
+        compare_memory(native->code, facet->code, sizeof(native->code), smc_at, ret);
+    return ret->n == 0;
+}

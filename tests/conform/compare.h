@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Compares what a case came to on the host and on facet. Bits that the manual leaves undefined do
+// not count; everything else does.
+#pragma once
+
+#include "forms.h"
+
+enum { DIFF_MAX = 24 };
+
+struct diff {
+    char name[24]; // field
+    u64 expected, got;
+    u64 mask; // bits that are compared
+};
+
+struct diffs {
+    struct diff d[DIFF_MAX];
+    u32 n; // may be more than DIFF_MAX
+};
+
+// What is undefined after an instruction, for these inputs.
+struct undefined {
+    u32 flags;     // of RFLAGS
+    u16 fsw;       // of the x87 status word
+    bool unusable; // the destination too: compare nothing
+};
+
+void undefined_find(const struct forms *f, const struct conform_case *c, struct undefined *ret);
+
+// True if they agree. `ret` gets the differences.
+bool compare(const struct conform_case *c, const struct undefined *u,
+             const struct case_result *native, const struct case_result *facet, struct diffs *ret);

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// conform: does facet compute what the host's processor computes? Makes cases of every user-mode
+// row of isa/x86/insn.def, runs each on the host and on facet, and compares the whole state. Speaks
+// TAP: one test per row. Status 77: this host cannot be the oracle.
+#include "compare.h"
+#include "gen.h"
+#include "native.h"
+#include "report.h"
+#include "subject.h"
+
+#include "isa/x86/insn.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SHOWN_PER_ROW = 2, SKIPPED = 77 };
+
+struct options {
+    u64 seed, cases, first;
+    const char *only;
+    u32 modes;   // bit set of enum case_mode
+    u32 engines; // bit set of enum subject_engine
+    u32 shown;
+    bool one; // only case `first`
+    bool forms;
+};
+
+// What became of a row on one engine.
+struct row_outcome {
+    u64 failed;
+    u64 cases;
+    u64 first_failure; // number of the case
+};
+
+struct run {
+    struct options o;
+    struct forms forms;
+    u32 *chosen; // owned: forms that --only leaves
+    u32 n_chosen;
+    struct native *native;                        // owned
+    struct subject *subject[SUBJECT_ENGINES];     // owned
+    struct row_outcome *outcome[SUBJECT_ENGINES]; // owned
+    struct case_result *result;                   // owned: facet's of one batch, one engine
+    struct {
+        u32 form;
+        u64 number;
+    } batch[NATIVE_BATCH];
+    u8 background[CASE_DATA_PAGES * CASE_PAGE];
+    u64 done, lost, failed, not_made;
+};
+
+static u64 number_seed(u64 seed, u64 number)
+{
+    struct rng r = {seed ^ (number * 0x9e3779b97f4a7c15u)};
+
+    return rng_next(&r);
+}
+
+static const char *why_not(const struct form_row *row)
+{
+    if (row->flags & INSN_SYSTEM)
+        return "system";
+    if (row->flags & INSN_NOTEST)
+        return "not a function of the state";
+    if (!row->host_has)
+        return "the host lacks it";
+    return NULL;
+}
+
+static bool choose_forms(struct run *run)
+{
+    run->chosen = calloc(run->forms.n_forms + 1, sizeof(*run->chosen));
+    if (!run->chosen)
+        return false;
+    for (u32 n = 0; n < run->forms.n_forms; n++) {
+        const struct form_row *row = run->forms.form[n].row;
+
+        if (why_not(row) || (run->o.only && strcasecmp(run->o.only, row->name)))
+            continue;
+        run->chosen[run->n_chosen++] = n;
+    }
+    return run->n_chosen != 0;
+}
+
+// Case `number` of the run into *ret; its form. False: none could be made of that seed.
+static bool make_case(struct run *run, u64 number, struct conform_case *ret, u32 *ret_form)
+{
+    u32 form = run->chosen[number % run->n_chosen];
+
+    *ret_form = form;
+    return gen_insn(&run->forms, &run->forms.form[form], number_seed(run->o.seed, number), ret);
+}
+
+static void show(struct run *run, u32 engine, u32 slot, const struct diffs *d)
+{
+    const struct form *form = &run->forms.form[run->batch[slot].form];
+    struct row_outcome *o = &run->outcome[engine][form->row - run->forms.rows];
+
+    if (o->failed++ == 0)
+        o->first_failure = run->batch[slot].number;
+    run->failed++;
+    if (o->failed > run->o.shown)
+        return;
+    printf("# %s %s on %s: --seed %" PRIu64 " --case %" PRIu64 "%s%s\n", form->row->name,
+           form->operands, subject_engine_name((enum subject_engine)engine), run->o.seed,
+           run->batch[slot].number, run->o.only ? " --only " : "", run->o.only ? run->o.only : "");
+    report_case(stdout, &run->forms, native_case(run->native, slot), d);
+    fflush(stdout);
+}
+
+static void compare_batch(struct run *run, u32 engine, u32 count)
+{
+    for (u32 slot = 0; slot < count; slot++) {
+        const struct conform_case *c = native_case(run->native, slot);
+        const struct case_result *native = native_result(run->native, slot);
+        struct form *form = &run->forms.form[run->batch[slot].form];
+        struct undefined u;
+        struct diffs d;
+
+        if (native->end == CASE_END_LOST) {
+            run->lost++;
+            continue;
+        }
+        form->faults += native->end == CASE_END_FAULT;
+        run->outcome[engine][form->row - run->forms.rows].cases++;
+        undefined_find(&run->forms, c, &u);
+        if (!compare(c, &u, native, &run->result[slot], &d))
+            show(run, engine, slot, &d);
+    }
+}
+
+static bool run_batch(struct run *run, u64 *number, u64 end, struct error *err)
+{
+    u32 count = 0;
+    bool waited = false;
+
+    while (count < NATIVE_BATCH && *number < end) {
+        u32 form;
+
+        run->batch[count].number = *number;
+        if (make_case(run, (*number)++, native_case(run->native, count), &form)) {
+            run->batch[count++].form = form;
+            run->forms.form[form].cases++;
+            run->forms.form[form].row->cases++;
+        } else {
+            run->not_made++;
+        }
+    }
+    native_start(run->native, count);
+    for (u32 e = 0; e < SUBJECT_ENGINES; e++) {
+        if (!run->subject[e])
+            continue;
+        for (u32 slot = 0; slot < count; slot++)
+            subject_run(run->subject[e], native_case(run->native, slot), &run->result[slot]);
+        if (!waited && !native_wait(run->native, err))
+            return false;
+        waited = true;
+        compare_batch(run, e, count);
+    }
+    run->done += count;
+    return true;
+}
+
+// One line of TAP per row and engine.
+static void report_rows(struct run *run)
+{
+    u32 tests = 0, n = 0;
+
+    for (u32 pass = 0; pass < 2; pass++) {
+        if (pass)
+            printf("1..%u\n", tests);
+        for (u32 e = 0; e < SUBJECT_ENGINES; e++)
+            for (u32 r = 0; run->subject[e] && r < run->forms.n_rows; r++) {
+                const struct form_row *row = &run->forms.rows[r];
+                const struct row_outcome *o = &run->outcome[e][r];
+                const char *why = why_not(row);
+
+                if (run->o.only && strcasecmp(run->o.only, row->name))
+                    continue;
+                if (pass == 0) {
+                    tests++;
+                    continue;
+                }
+                n++;
+                if (why)
+                    printf("ok %u - %s %s # SKIP %s\n", n, row->name, row->form_name, why);
+                else
+                    printf("%sok %u - %s %s on %s: %" PRIu64 " cases, %u forms, %" PRIu64
+                           " failed\n",
+                           o->failed || !o->cases ? "not " : "", n, row->name, row->form_name,
+                           subject_engine_name((enum subject_engine)e), o->cases, row->forms,
+                           o->failed);
+            }
+    }
+}
+
+static void list_forms(const struct run *run)
+{
+    for (u32 n = 0; n < run->forms.n_forms; n++) {
+        const struct form *f = &run->forms.form[n];
+        const char *why = why_not(f->row);
+
+        printf("# form %u-bit %s %s: %" PRIu64 " cases, %" PRIu64 " with exceptions%s%s\n",
+               16u << f->mode, f->row->name, f->operands, f->cases, f->faults, why ? ", " : "",
+               why ? why : "");
+    }
+}
+
+static bool start(struct run *run, struct error *err)
+{
+    if (!forms_init(&run->forms, run->o.modes, err))
+        return false;
+    if (!choose_forms(run))
+        return error_set(err, ERROR_USAGE, "no form agrees with --only");
+    gen_background(run->background);
+    run->result = calloc(NATIVE_BATCH, sizeof(*run->result));
+    run->native = native_new(run->background, err);
+    if (!run->native)
+        return false;
+    for (u32 e = 0; e < SUBJECT_ENGINES; e++) {
+        if (!(run->o.engines >> e & 1))
+            continue;
+        run->outcome[e] = calloc(run->forms.n_rows + 1, sizeof(*run->outcome[e]));
+        run->subject[e] = subject_new((enum subject_engine)e, run->background, err);
+        if (!run->subject[e])
+            return false;
+    }
+    return true;
+}
+
+static void stop(struct run *run)
+{
+    native_free(run->native);
+    for (u32 e = 0; e < SUBJECT_ENGINES; e++) {
+        subject_free(run->subject[e]);
+        free(run->outcome[e]);
+    }
+    free(run->result);
+    free(run->chosen);
+    forms_release(&run->forms);
+}
+
+static u64 number(const char *text)
+{
+    char *end;
+    u64 v = strtoull(text, &end, 0);
+
+    if (*text && *end == 'k')
+        v *= 1000, end++;
+    else if (*text && *end == 'M')
+        v *= 1000000, end++;
+    if (*text == 0 || *end) {
+        fprintf(stderr, "conform: '%s' is no number\n", text);
+        exit(2);
+    }
+    return v;
+}
+
+static void usage(void)
+{
+    puts("conform [options]: runs generated cases on the host's processor and on facet\n"
+         "  --cases N       how many (100k, 2M)\n"
+         "  --seed N        another seed makes other cases\n"
+         "  --only NAME     instructions with this mnemonic only\n"
+         "  --case N        only this one, as a failure names it (with the same --seed, --only, "
+         "--modes)\n"
+         "  --modes LIST    of 16, 32, 64\n"
+         "  --engines LIST  of step, plain, traced\n"
+         "  --show N        failures shown per row\n"
+         "  --forms         lists all forms with the number of their cases");
+}
+
+static u32 parse_list(const char *list, const char *const names[], u32 n)
+{
+    u32 set = 0;
+
+    for (u32 k = 0; k < n; k++)
+        set |= strstr(list, names[k]) ? 1u << k : 0;
+    return set;
+}
+
+static bool parse(struct options *o, int argc, char **argv)
+{
+    static const char *const modes[] = {"16", "32", "64"};
+    static const char *const engines[] = {"step", "plain", "traced"};
+    static const struct option table[] = {{"cases", 1, 0, 'n'}, {"seed", 1, 0, 's'},
+                                          {"only", 1, 0, 'o'},  {"case", 1, 0, 'c'},
+                                          {"modes", 1, 0, 'm'}, {"engines", 1, 0, 'e'},
+                                          {"show", 1, 0, 'w'},  {"forms", 0, 0, 'f'},
+                                          {"help", 0, 0, 'h'},  {0}};
+    int opt;
+
+    while ((opt = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        switch (opt) {
+        case 'n':
+            o->cases = number(optarg);
+            break;
+        case 's':
+            o->seed = number(optarg);
+            break;
+        case 'o':
+            o->only = optarg;
+            break;
+        case 'c':
+            o->first = number(optarg);
+            o->one = true;
+            break;
+        case 'm':
+            o->modes = parse_list(optarg, modes, CASE_MODES);
+            break;
+        case 'e':
+            o->engines = parse_list(optarg, engines, SUBJECT_ENGINES);
+            break;
+        case 'w':
+            o->shown = (u32)number(optarg);
+            break;
+        case 'f':
+            o->forms = true;
+            break;
+        default:
+            usage();
+            return false;
+        }
+    }
+    return optind == argc && o->modes && o->engines;
+}
+
+int main(int argc, char **argv)
+{
+    struct run run = {.o = {.seed = 1,
+                            .cases = 100000,
+                            .modes = 1 << CASE_MODE64,
+                            .engines = 1 << SUBJECT_STEP,
+                            .shown = SHOWN_PER_ROW}};
+    struct error err = {0};
+    int status = 0;
+    u64 n, end;
+
+    if (!parse(&run.o, argc, argv))
+        return 2;
+    if (!start(&run, &err)) {
+        printf("1..0 # SKIP %s\n", err.message);
+        stop(&run);
+        return err.code == ERROR_UNSUPPORTED ? SKIPPED : 2;
+    }
+    n = run.o.first;
+    end = run.o.one ? n + 1 : n + run.o.cases;
+    while (n < end)
+        if (!run_batch(&run, &n, end, &err)) {
+            printf("Bail out! %s\n", err.message);
+            status = 2;
+            break;
+        }
+    if (run.o.forms)
+        list_forms(&run);
+    report_rows(&run);
+    printf("# seed %" PRIu64 ": %" PRIu64 " cases of %u forms, %" PRIu64 " failed, %" PRIu64
+           " lost, %" PRIu64 " not made\n",
+           run.o.seed, run.done, run.n_chosen, run.failed, run.lost, run.not_made);
+    if (run.failed || run.lost)
+        status = 1;
+    stop(&run);
+    return status;
+}

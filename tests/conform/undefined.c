@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the manual leaves undefined (SDM vol. 2, "Flags Affected" of each instruction): Zydis's
+// table where it does not depend on the operands, and what it says less exactly.
+#include "compare.h"
+
+#include "isa/x86/state.h"
+
+static u32 count_of(const struct conform_case *c, const ZydisDecodedInstruction *i,
+                    const ZydisDecodedOperand *o, u32 n)
+{
+    u32 mask = i->operand_width == 64 ? 63 : 31;
+
+    if (n < i->operand_count_visible && o[n].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+        return (u32)o[n].imm.value.u & mask;
+    if (n < i->operand_count_visible && o[n].type == ZYDIS_OPERAND_TYPE_REGISTER)
+        return (u32)c->in.gpr[X86_RCX] & mask;
+    return 1;
+}
+
+static void of_shift(const struct conform_case *c, const ZydisDecodedInstruction *i,
+                     const ZydisDecodedOperand *o, struct undefined *u)
+{
+    u32 count = count_of(c, i, o, 1);
+
+    u->flags = 0;
+    if (count)
+        u->flags |= X86_AF;
+    if (count > 1)
+        u->flags |= X86_OF;
+    if (count >= o[0].size && i->mnemonic != ZYDIS_MNEMONIC_SAR)
+        u->flags |= X86_CF;
+}
+
+static void of_double_shift(const struct conform_case *c, const ZydisDecodedInstruction *i,
+                            const ZydisDecodedOperand *o, struct undefined *u)
+{
+    u32 count = count_of(c, i, o, 2);
+
+    u->flags = count > 1 ? X86_OF | X86_AF : count ? X86_AF : 0;
+    u->unusable = count > o[0].size;
+}
+
+void undefined_find(const struct forms *f, const struct conform_case *c, struct undefined *ret)
+{
+    ZydisDecodedInstruction i;
+    ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
+
+    *ret = (struct undefined){0};
+    if (c->n_insts != 1 ||
+        !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&f->decoder[c->mode], c->code, 15, &i, o)))
+        return;
+    if (i.cpu_flags)
+        ret->flags = i.cpu_flags->undefined & X86_ARITH_FLAGS;
+    switch (i.mnemonic) {
+    case ZYDIS_MNEMONIC_SHL:
+    case ZYDIS_MNEMONIC_SHR:
+    case ZYDIS_MNEMONIC_SAR:
+        of_shift(c, &i, o, ret);
+        break;
+    case ZYDIS_MNEMONIC_SHLD:
+    case ZYDIS_MNEMONIC_SHRD:
+        of_double_shift(c, &i, o, ret);
+        break;
+    case ZYDIS_MNEMONIC_ROL:
+    case ZYDIS_MNEMONIC_ROR:
+    case ZYDIS_MNEMONIC_RCL:
+    case ZYDIS_MNEMONIC_RCR:
+        ret->flags = count_of(c, &i, o, 1) > 1 ? X86_OF : 0;
+        break;
+    default:
+        break;
+    }
+}
