@@ -86,9 +86,9 @@ static struct config_node *node_of(const struct config *cfg, const struct compon
 
 static const struct component_type *type_named(struct config *cfg, const struct config_node *type)
 {
-    struct names_nearest near = {.word = type->text ? type->text : ""};
+    struct names_nearest near = {.word = type->text};
 
-    if (type->kind != CONFIG_VALUE) {
+    if (!type->text) {
         config_problem(cfg, type, "a type must be a name");
         return NULL;
     }

@@ -189,16 +189,18 @@ static void merge(struct config_node *into, struct config_node *from)
     }
 }
 
-// One event, whose content is of no interest; its type.
-static bool skip_event(struct reader *r, yaml_event_type_t *ret_type, yaml_mark_t *ret_mark)
+// The second of two events whose content is of no interest; its type.
+static bool skip_two(struct reader *r, yaml_event_type_t *ret_type, yaml_mark_t *ret_mark)
 {
-    yaml_event_t e;
+    for (unsigned i = 0; i < 2; i++) {
+        yaml_event_t e;
 
-    if (!next_event(r, &e))
-        return false;
-    *ret_type = e.type;
-    *ret_mark = e.start_mark;
-    yaml_event_delete(&e);
+        if (!next_event(r, &e))
+            return false;
+        *ret_type = e.type;
+        *ret_mark = e.start_mark;
+        yaml_event_delete(&e);
+    }
     return true;
 }
 
@@ -209,7 +211,7 @@ static void read_document(struct reader *r)
     yaml_mark_t mark;
     yaml_event_t e;
 
-    if (!skip_event(r, &type, &mark) || !skip_event(r, &type, &mark))
+    if (!skip_two(r, &type, &mark))
         return;
     if (type == YAML_STREAM_END_EVENT) {
         refuse(r, mark, "the file is empty");
@@ -224,7 +226,7 @@ static void read_document(struct reader *r)
     }
     top = read_value(r, &e, 0);
     yaml_event_delete(&e);
-    if (!top || !skip_event(r, &type, &mark) || !skip_event(r, &type, &mark))
+    if (!top || !skip_two(r, &type, &mark))
         return;
     if (type != YAML_STREAM_END_EVENT)
         refuse(r, mark, "one document is expected");
