@@ -16,6 +16,7 @@ struct se_options {
     u64 seed;                // of getrandom, AT_RANDOM, RDRAND
     bool traced;             // the engine that emits records (into `batch` when given)
     struct dyn_batch *batch; // borrowed; may be NULL
+    struct insn_trace *trace; // borrowed; each CPU goes through insn_trace_wrap; may be NULL
 
     const char *program;     // as given; looked up in the guest's PATH if it has no '/'
     const char *const *argv; // NULL-terminated, argv[0] included

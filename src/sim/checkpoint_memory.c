@@ -202,32 +202,40 @@ static bool read_chunk_table(struct pack_reader *p, struct error *err)
     return true;
 }
 
-bool pack_reader_open(struct pack_reader *p, const char *path, json_t *index, struct error *err)
+bool pack_reader_init(struct pack_reader *p, const u8 *data, u64 size, json_t *index,
+                      struct error *err)
 {
-    AUTO_CLOSE int fd = -1;
-    struct stat st;
-    void *map;
-
-    *p = (struct pack_reader){.index = index};
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return error_set_errno(err, "cannot open '%s'", path);
-    p->size = (u64)st.st_size;
-    if (p->size) {
-        map = mmap(NULL, p->size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (map == MAP_FAILED)
-            return error_set_errno(err, "cannot map '%s'", path);
-        p->data = map;
-    }
+    *p = (struct pack_reader){.index = index, .data = data, .size = size};
     p->decompressor = ZSTD_createDCtx();
     p->buffer = xcalloc(CHECKPOINT_CHUNK_BYTES, 1);
     return read_chunk_table(p, err);
 }
 
+bool pack_reader_open(struct pack_reader *p, const char *path, json_t *index, struct error *err)
+{
+    AUTO_CLOSE int fd = -1;
+    struct stat st;
+    void *map = NULL;
+    bool ok;
+
+    *p = (struct pack_reader){.index = index};
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_set_errno(err, "cannot open '%s'", path);
+    if (st.st_size) {
+        map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (map == MAP_FAILED)
+            return error_set_errno(err, "cannot map '%s'", path);
+    }
+    ok = pack_reader_init(p, map, (u64)st.st_size, index, err);
+    p->mapped = map;
+    return ok;
+}
+
 void pack_reader_release(struct pack_reader *p)
 {
-    if (p->data)
-        munmap((void *)(uintptr_t)p->data, p->size);
+    if (p->mapped)
+        munmap(p->mapped, p->size);
     VEC_RELEASE(&p->chunks);
     json_decref(p->index);
     ZSTD_freeDCtx(p->decompressor);

@@ -42,8 +42,9 @@ bool pack_writer_finish(struct pack_writer *p, struct strbuf *index, struct erro
 void pack_writer_release(struct pack_writer *p);
 
 struct pack_reader {
-    const u8 *data; // mapped
+    const u8 *data; // borrowed, or `mapped`
     u64 size;
+    void *mapped; // owned
     VEC(struct pack_chunk) chunks;
     json_t *index; // owned
     size_t used;   // memories that were read
@@ -51,7 +52,10 @@ struct pack_reader {
     u8 *buffer;
 };
 
-// Maps the pack and checks that the index and the chunks make sense; `index` is taken over.
+// Checks that the index and the chunks in *data make sense; `index` is taken over.
+bool pack_reader_init(struct pack_reader *p, const u8 *data, u64 size, json_t *index,
+                      struct error *err) MUST_CHECK;
+// The same with a file.
 bool pack_reader_open(struct pack_reader *p, const char *path, json_t *index,
                       struct error *err) MUST_CHECK;
 bool pack_reader_size(const struct pack_reader *p, const char *name, u64 *ret_size);

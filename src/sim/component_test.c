@@ -205,6 +205,7 @@ static void a_guest_cannot_schedule_into_the_past(void **arg)
     event_queue_run(&sim.queue, 1000);
     event_schedule_in(&a->st.tick, ~0ull);
     assert_int_equal(event_queue_next(&sim.queue), ~(tick)0);
+    assert_int_equal(event_queue_run(&sim.queue, ~(tick)0), 0);
     sim_release(&sim);
 }
 

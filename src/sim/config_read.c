@@ -185,6 +185,8 @@ static void merge(struct config_node *into, struct config_node *from)
             old->line = n->line;
             old->first = n->first;
             old->last = n->last;
+            for (struct config_node *k = old->first; k; k = k->next)
+                k->parent = old;
         }
     }
 }

@@ -130,7 +130,7 @@ bool event_queue_step(struct event_queue *q, tick limit)
 {
     struct event *e = q->root;
 
-    if (!e || e->when > limit)
+    if (!e || e->when > limit || e->when == ~(tick)0)
         return false;
     event_cancel(e);
     q->now = e->when;

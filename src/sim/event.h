@@ -56,7 +56,8 @@ static inline void event_schedule_in(struct event *e, tick delay)
 // Does nothing when it is not pending.
 void event_cancel(struct event *e);
 
-// The time of the first event, or ~0 when there is none.
+// The time of the first event, or ~0 when there is none. An event at ~0, the end of time, never
+// fires.
 tick event_queue_next(const struct event_queue *q);
 // Fires the first event if it is due at or before `limit`; false when there is none. Moves `now`
 // to the event's time.

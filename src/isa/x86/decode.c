@@ -388,7 +388,7 @@ static u32 static_flags(const ZydisDecodedInstruction *z, const struct x86_insn 
 // Which unit an instruction needs that the core may have switched off.
 static x86_exec_fn *missing_unit(const struct x86_core *c, const struct x86_insn *i)
 {
-    bool vec = false, mmx = false;
+    bool vec = i->def->exec == x86_exec_vector, mmx = false; // CVTSD2SI with memory: no register
     unsigned feature = i->def->feature;
 
     for (u32 n = 0; n < i->n_operands; n++) {

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Nearly all vector and MMX instructions: the memory operand is found and checked here, the host
+// computes (isa/x86/stub.h).
+// APPROX: RCPPS, RCPSS, RSQRTPS, RSQRTSS and their VEX forms give the host processor's
+// approximations, which differ between vendors within the documented error.
+// UNMODELLED: alignment checks (#AC) of vector operands.
+#include "isa/x86/exec/vector.h"
+
+#include "isa/x86/stub.h"
+#include "isa/x86/table.h"
+
+enum x86_result x86_vector_run(struct x86_core *c, const struct x86_insn *i, void *mem)
+{
+    x86_stub_fn *stub = (x86_stub_fn *)(uintptr_t)i->stub;
+
+    if (UNLIKELY(!stub)) {
+        stub = x86_stub_find(c->stubs, (enum x86_code_mode)i->mode, i->bytes, i->si.len);
+        ((struct x86_insn *)i)->stub = (void *)(uintptr_t)stub; // remembered, not changed
+    }
+    if (LIKELY(stub))
+        x86_stub_call(stub, c, mem);
+    else if (!x86_stub_call_once(c->stubs, c, (enum x86_code_mode)i->mode, i->bytes, i->si.len,
+                                 mem))
+        return x86_raise(c, X86_EXC_UD); // no row has such an instruction
+    return X86_OK;
+}
+
+static enum x86_result run(struct x86_core *c, const struct x86_insn *i, void *mem, bool trapping)
+{
+    return trapping ? x86_vector_run_trapping(c, i, mem) : x86_vector_run(c, i, mem);
+}
+
+// The memory operand goes through a copy: it crosses pages, is no RAM, or must not be written yet.
+static enum x86_result with_copy(struct x86_core *c, const struct x86_insn *i, u64 linear,
+                                 bool write, bool trapping)
+{
+    _Alignas(32) u8 copy[32] = {0};
+    u32 size = i->mem.size;
+    enum x86_result r;
+
+    r = write ? x86_probe_write(c, linear, size) : x86_load(c, linear, copy, size);
+    if (!r)
+        r = run(c, i, copy, trapping);
+    if (!r && write)
+        r = x86_store(c, linear, copy, size);
+    return r;
+}
+
+static enum x86_result with_memory(struct x86_core *c, const struct x86_insn *i, bool trapping)
+{
+    bool write = i->o[0].kind == X86_O_MEM && i->o[0].action & X86_WRITE;
+    enum core_access access = write ? CORE_WRITE : CORE_READ;
+    enum x86_result r;
+    u64 linear;
+    u8 *host;
+
+    r = x86_operand_address(c, i, access, &linear);
+    if (r)
+        return r;
+    if (i->def->flags & INSN_ALIGNED && linear & (i->mem.size - 1u))
+        return x86_raise_gp(c);
+    host = x86_host(c, linear, i->mem.size, access);
+    if (UNLIKELY(!host || c->core.trace || trapping))
+        return with_copy(c, i, linear, write, trapping);
+    return run(c, i, host, false);
+}
+
+enum x86_result x86_exec_vector(struct x86_core *c, const struct x86_insn *i)
+{
+    bool trapping = c->mode & X86_MODE_FPTRAP && i->def->flags & INSN_FP;
+
+    if (i->mem.size)
+        return with_memory(c, i, trapping);
+    return run(c, i, NULL, trapping);
+}
+
+// VEX forms of AES and PCLMULQDQ with 256 bits are features of their own (VAES, VPCLMULQDQ), which
+// no level has.
+enum x86_result x86_exec_vector_128(struct x86_core *c, const struct x86_insn *i)
+{
+    if (i->vec_bytes != 16)
+        return x86_raise(c, X86_EXC_UD);
+    return x86_exec_vector(c, i);
+}
+
+enum x86_result x86_exec_mmx(struct x86_core *c, const struct x86_insn *i)
+{
+    enum x86_result r = x86_mmx_enter(c);
+
+    return r ? r : x86_exec_vector(c, i);
+}
