@@ -195,8 +195,8 @@ static void find_live_flags(struct x86_insn *const *insns, u32 n, u16 *live)
     }
 }
 
-static u32 make_ops(const struct x86_handlers *h, struct x86_insn *const *insns, u32 n, bool ended,
-                    vaddr next_pc, struct op *ops)
+static u32 make_ops(struct x86_core *c, const struct x86_handlers *h, struct x86_insn *const *insns,
+                    u32 n, bool ended, vaddr next_pc, struct op *ops)
 {
     const struct x86_insn *producer = NULL;
     u16 live[BLOCK_MAX_INSTS];
@@ -204,7 +204,7 @@ static u32 make_ops(const struct x86_handlers *h, struct x86_insn *const *insns,
 
     find_live_flags(insns, n, live);
     for (u32 k = 0; k < n;) {
-        u32 taken = x86_pick_ops(h, insns, n, k, live, producer, &ops[n_ops], &used);
+        u32 taken = x86_pick_ops(c, h, insns, n, k, live, producer, &ops[n_ops], &used);
 
         n_ops += used;
         for (; taken; taken--, k++)
@@ -239,8 +239,8 @@ static struct block *lay_out(struct core *core, const struct builder *b, vaddr p
     block->flags = b->split ? BLOCK_SPLIT : 0;
     for (u32 k = 0; k < b->n; k++)
         insns[k] = (struct x86_insn *)&b->insns[k];
-    n_ops = make_ops(traced ? &x86_handlers_traced : &x86_handlers_plain, insns, b->n, b->ended,
-                     insns[b->n - 1]->next_pc, ops);
+    n_ops = make_ops(x86_core_of(core), traced ? &x86_handlers_traced : &x86_handlers_plain, insns,
+                     b->n, b->ended, insns[b->n - 1]->next_pc, ops);
     block->n_ops = (u16)n_ops;
     memcpy(p, ops, n_ops * sizeof(*ops));
     p = align(p + n_ops * sizeof(*ops));

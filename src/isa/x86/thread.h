@@ -76,8 +76,9 @@ extern const struct x86_handlers x86_handlers_plain, x86_handlers_traced;
 // instructions were taken; *ret_ops is the number of slots used. `live`: flags that somebody may
 // still read after insns[k]. `producer`: the last instruction before k that set flags, or NULL if
 // not known.
-u32 x86_pick_ops(const struct x86_handlers *h, struct x86_insn *const *insns, u32 n, u32 k,
-                 const u16 *live, const struct x86_insn *producer, struct op *ops, u32 *ret_ops);
+u32 x86_pick_ops(struct x86_core *c, const struct x86_handlers *h, struct x86_insn *const *insns,
+                 u32 n, u32 k, const u16 *live, const struct x86_insn *producer, struct op *ops,
+                 u32 *ret_ops);
 
 // SETcc, CMOVcc or Jcc.
 bool x86_reads_condition(u16 mnemonic);

@@ -6,6 +6,7 @@
 #include "isa/x86/exec/alu.h"
 #include "isa/x86/fault.h"
 #include "isa/x86/mem.h"
+#include "isa/x86/stub.h"
 
 #include <string.h>
 
@@ -972,48 +973,46 @@ IMUL(q, u64, 3, 1)
 
 // ---- vector instructions on the host's own units (isa/x86/stub.h)
 
-typedef const struct op *stub_fn(struct core *core, const struct op *op, void *mem);
-
-#define VECTOR(n, bytes, E)                           \
-    HANDLER(vec_load_##n##_##E)                       \
-    {                                                 \
-        u64 va = ea_##E(core, op);                    \
-        u8 *p = host(core, va, bytes, CORE_READ);     \
-        if (UNLIKELY(!p))                             \
-            MISS();                                   \
-        trace_mem(core, CORE_READ, va, bytes, false); \
-        trace_op(core, op);                           \
-        return ((stub_fn *)op->imm)(core, op, p);     \
-    }                                                 \
-    HANDLER(vec_load_aligned_##n##_##E)               \
-    {                                                 \
-        u64 va = ea_##E(core, op);                    \
-        u8 *p = host(core, va, bytes, CORE_READ);     \
-        if (UNLIKELY(!p || va % bytes))               \
-            MISS();                                   \
-        trace_mem(core, CORE_READ, va, bytes, false); \
-        trace_op(core, op);                           \
-        return ((stub_fn *)op->imm)(core, op, p);     \
-    }                                                 \
-    HANDLER(vec_store_##n##_##E)                      \
-    {                                                 \
-        u64 va = ea_##E(core, op);                    \
-        u8 *p = host(core, va, bytes, CORE_WRITE);    \
-        if (UNLIKELY(!p))                             \
-            MISS();                                   \
-        trace_mem(core, CORE_WRITE, va, bytes, true); \
-        trace_op(core, op);                           \
-        return ((stub_fn *)op->imm)(core, op, p);     \
-    }                                                 \
-    HANDLER(vec_store_aligned_##n##_##E)              \
-    {                                                 \
-        u64 va = ea_##E(core, op);                    \
-        u8 *p = host(core, va, bytes, CORE_WRITE);    \
-        if (UNLIKELY(!p || va % bytes))               \
-            MISS();                                   \
-        trace_mem(core, CORE_WRITE, va, bytes, true); \
-        trace_op(core, op);                           \
-        return ((stub_fn *)op->imm)(core, op, p);     \
+#define VECTOR(n, bytes, E)                                      \
+    HANDLER(vec_load_##n##_##E)                                  \
+    {                                                            \
+        u64 va = ea_##E(core, op);                               \
+        u8 *p = host(core, va, bytes, CORE_READ);                \
+        if (UNLIKELY(!p))                                        \
+            MISS();                                              \
+        trace_mem(core, CORE_READ, va, bytes, false);            \
+        trace_op(core, op);                                      \
+        return ((x86_stub_fn *)(uintptr_t)op->imm)(core, op, p); \
+    }                                                            \
+    HANDLER(vec_load_aligned_##n##_##E)                          \
+    {                                                            \
+        u64 va = ea_##E(core, op);                               \
+        u8 *p = host(core, va, bytes, CORE_READ);                \
+        if (UNLIKELY(!p || va % bytes))                          \
+            MISS();                                              \
+        trace_mem(core, CORE_READ, va, bytes, false);            \
+        trace_op(core, op);                                      \
+        return ((x86_stub_fn *)(uintptr_t)op->imm)(core, op, p); \
+    }                                                            \
+    HANDLER(vec_store_##n##_##E)                                 \
+    {                                                            \
+        u64 va = ea_##E(core, op);                               \
+        u8 *p = host(core, va, bytes, CORE_WRITE);               \
+        if (UNLIKELY(!p))                                        \
+            MISS();                                              \
+        trace_mem(core, CORE_WRITE, va, bytes, true);            \
+        trace_op(core, op);                                      \
+        return ((x86_stub_fn *)(uintptr_t)op->imm)(core, op, p); \
+    }                                                            \
+    HANDLER(vec_store_aligned_##n##_##E)                         \
+    {                                                            \
+        u64 va = ea_##E(core, op);                               \
+        u8 *p = host(core, va, bytes, CORE_WRITE);               \
+        if (UNLIKELY(!p || va % bytes))                          \
+            MISS();                                              \
+        trace_mem(core, CORE_WRITE, va, bytes, true);            \
+        trace_op(core, op);                                      \
+        return ((x86_stub_fn *)(uintptr_t)op->imm)(core, op, p); \
     }
 VECTOR(2, 4, bd)
 VECTOR(2, 4, full)
@@ -1027,7 +1026,7 @@ VECTOR(5, 32, full)
 HANDLER(vec_reg)
 {
     trace_op(core, op);
-    return ((stub_fn *)op->imm)(core, op, NULL);
+    return ((x86_stub_fn *)(uintptr_t)op->imm)(core, op, NULL);
 }
 
 #define VECTOR_ROW(n, S)                           \

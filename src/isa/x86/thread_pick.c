@@ -4,10 +4,13 @@
 #include "isa/x86/thread.h"
 
 #include "isa/x86/flags.h"
+#include "isa/x86/stub.h"
+#include "isa/x86/table.h"
 
 #include <Zydis/Mnemonic.h>
 
 struct pick {
+    struct x86_core *c;
     const struct x86_handlers *h;
     const struct x86_insn *i;
     struct op *op;
@@ -349,10 +352,29 @@ static op_fn *pick_plain(struct pick *p)
     return NULL;
 }
 
-// Vector instructions: the stub is the computation, the handler finds the memory operand.
+// Vector instructions: the stub is the computation, the handler finds the memory operand. With a
+// trapping MXCSR what reports there goes the exact way.
 static op_fn *pick_vector(struct pick *p)
 {
-    return NULL;
+    const struct x86_insn *i = p->i;
+    bool write = i->o[0].kind == X86_O_MEM && i->o[0].action & X86_WRITE;
+    bool aligned = i->def->flags & INSN_ALIGNED;
+    x86_stub_fn *stub;
+    enum x86_ea ea;
+
+    if (i->exec != x86_exec_vector && !(i->exec == x86_exec_vector_128 && i->vec_bytes == 16))
+        return NULL;
+    if (p->c->mode & X86_MODE_FPTRAP && i->def->flags & INSN_FP)
+        return NULL;
+    if (i->mem.size && (!pick_ea(p, &ea) || i->mem.size < 4 || i->mem.size & (i->mem.size - 1u)))
+        return NULL;
+    stub = x86_stub_find(p->c->stubs, (enum x86_code_mode)i->mode, i->bytes, i->si.len);
+    p->op->imm = (u64)(uintptr_t)stub;
+    if (!stub)
+        return NULL;
+    if (!i->mem.size)
+        return p->h->vec_reg;
+    return (write ? p->h->vec_store : p->h->vec_load)[log2_of(i->mem.size)][ea][aligned];
 }
 
 static void set_links(struct op *slot, vaddr fall, vaddr taken)
@@ -427,11 +449,12 @@ static op_fn *pick_fused(struct pick *p, const struct x86_insn *branch)
     return p->h->cmp_jcc[alu == ALU_TEST][log2_of(p->i->o[0].size)][form][cc];
 }
 
-u32 x86_pick_ops(const struct x86_handlers *h, struct x86_insn *const *insns, u32 n, u32 k,
-                 const u16 *live, const struct x86_insn *producer, struct op *ops, u32 *ret_ops)
+u32 x86_pick_ops(struct x86_core *c, const struct x86_handlers *h, struct x86_insn *const *insns,
+                 u32 n, u32 k, const u16 *live, const struct x86_insn *producer, struct op *ops,
+                 u32 *ret_ops)
 {
     struct x86_insn *i = insns[k];
-    struct pick p = {.h = h, .i = i, .op = ops, .producer = producer};
+    struct pick p = {.c = c, .h = h, .i = i, .op = ops, .producer = producer};
 
     *ret_ops = 1;
     *ops = (struct op){.insn = (u8)k, .base = X86_NULL_REG, .index = X86_NULL_REG};
