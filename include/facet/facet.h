@@ -16,6 +16,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 // ---- errors ----
 
@@ -162,6 +163,7 @@ void facet_host_free(struct facet_host *host);
 size_t facet_host_finding_count(const struct facet_host *host);
 const struct facet_finding *facet_host_finding(const struct facet_host *host, size_t index);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
