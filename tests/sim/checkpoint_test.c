@@ -6,17 +6,21 @@
 #include "sample_machine.h"
 #include "sim/checkpoint.h"
 
+#include <dirent.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
 
 static const char *const parts[] = {"manifest.json", "state.json", "memory.json", "memory.pack"};
 
-static char directory[] = "/tmp/facet-checkpoint-XXXXXX";
+// In memory where there is such a place: hundreds of syncs take their time on a disk.
+static char directory[64];
 
 static char *in_directory(const char *name)
 {
@@ -25,6 +29,8 @@ static char *in_directory(const char *name)
 
 static int make_directory(void **arg)
 {
+    snprintf(directory, sizeof(directory), "%s/facet-checkpoint-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     return mkdtemp(directory) ? 0 : -1;
 }
 
@@ -232,6 +238,50 @@ static void foreign_checkpoints_are_refused(void **arg)
     sim_release(&sim);
 }
 
+static unsigned entries_of_directory(void)
+{
+    DIR *d = opendir(directory);
+    unsigned n = 0;
+
+    assert_non_null(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n - 2;
+}
+
+// A host that takes no more than so many bytes a file: the save fails and leaves nothing, or is
+// whole.
+static void a_full_disk_leaves_nothing_behind(void **arg)
+{
+    AUTO_FREE char *path = in_directory("full");
+    struct rlimit old, limit;
+    struct sample_machine m;
+    struct rng rng = {3};
+    struct error err;
+    unsigned failures = 0;
+    bool saved = false;
+
+    sample_machine_init(&m, 3, "256KiB");
+    randomise(&m, &rng);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    limit = old;
+    for (limit.rlim_cur = 0; !saved; limit.rlim_cur += 1 + limit.rlim_cur / 2) {
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        saved = checkpoint_save(&m.sim, path, NULL, &err);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+        failures += !saved;
+        assert_int_equal(entries_of_directory(), saved);
+        if (!saved)
+            assert_non_null(strstr(err.message, "cannot save checkpoint '"));
+    }
+    assert_true(failures > 10);
+    must(checkpoint_verify(path, &err), &err);
+    must(file_remove_tree(path, &err), &err);
+    sim_release(&m.sim);
+}
+
 static void zero_and_equal_memory_costs_nothing(void **arg)
 {
     AUTO_FREE char *path = in_directory("sparse"), *pack = xasprintf("%s/memory.pack", path);
@@ -292,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_restored_machine_goes_on_as_the_first_does),
         cmocka_unit_test(damaged_checkpoints_are_refused),
         cmocka_unit_test(foreign_checkpoints_are_refused),
+        cmocka_unit_test(a_full_disk_leaves_nothing_behind),
         cmocka_unit_test(zero_and_equal_memory_costs_nothing),
         cmocka_unit_test(shared_memory_is_saved_without_filling_its_holes),
     };
