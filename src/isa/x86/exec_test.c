@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #define ROUNDS 200
+#define CODE_MAX 63
 
 // Two pages for data, one for the guest's code, one for the native stub.
 struct bench {
@@ -141,7 +142,7 @@ static u64 interesting(struct rng *rng)
 struct test_case {
     const char *name;
     u8 n;
-    u8 bytes[15];
+    u8 bytes[CODE_MAX];
     u32 ignored; // undefined flags that differ between processors
 };
 
@@ -170,7 +171,7 @@ static void run_facet(struct bench *b, const struct test_case *t, struct regs *r
     c->s.rip = (u64)b->code;
     do {
         result = x86_step(c, &i);
-    } while (result == X86_AGAIN);
+    } while (result == X86_AGAIN || (result == X86_OK && c->s.rip < (u64)b->code + t->n));
     if (result != X86_OK)
         fail_msg("%s: result %d, vector %u", t->name, result, c->fault.vector);
     if (c->s.rip != (u64)b->code + t->n)
@@ -228,13 +229,13 @@ static const struct {
 };
 #undef INSTRUCTION
 
-// Their code, from the compiler's assembler: a length and 15 bytes each.
+// Their code, from the compiler's assembler: a length and CODE_MAX bytes each.
 __asm__(".pushsection .rodata\n.intel_syntax noprefix\nexec_test_code:\n"
-#define INSTRUCTION(text, ignored) ".byte 2f - 1f\n1: " text "\n2: .fill 15 - (2b - 1b), 1, 0x90\n"
+#define INSTRUCTION(text, ignored) ".byte 2f - 1f\n1: " text "\n2: .fill 63 - (2b - 1b), 1, 0x90\n"
 #include "isa/x86/exec_test.def"
 #undef INSTRUCTION
         ".att_syntax prefix\n.popsection\n");
-extern const u8 exec_test_code[][16];
+extern const u8 exec_test_code[][CODE_MAX + 1];
 
 static void same_as_the_host(void **state)
 {
@@ -245,7 +246,7 @@ static void same_as_the_host(void **state)
         struct test_case t = {
             .name = list[n].text, .n = exec_test_code[n][0], .ignored = list[n].ignored};
 
-        memcpy(t.bytes, &exec_test_code[n][1], 15);
+        memcpy(t.bytes, &exec_test_code[n][1], CODE_MAX);
         for (u32 round = 0; round < ROUNDS; round++) {
             random_input(b, &in);
             compare(b, &t, &in);

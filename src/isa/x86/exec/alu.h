@@ -312,7 +312,8 @@ static inline void x86_alu_bt(struct x86_core *c, u64 a, u64 bit, u32 log2)
     x86_flags_merge(c, X86_CF, a >> (bit & ((8u << log2) - 1)) & 1 ? X86_CF : 0);
 }
 
-// POPCNT, TZCNT, LZCNT: the count, of a value that has nothing above the operand size.
+// POPCNT, TZCNT, LZCNT: the count, of a value that has nothing above the operand size. Undefined
+// flags are 0.
 static inline u64 x86_alu_popcnt(struct x86_core *c, u64 a)
 {
     x86_flags_put(c, a ? 0 : X86_ZF);
@@ -321,7 +322,7 @@ static inline u64 x86_alu_popcnt(struct x86_core *c, u64 a)
 
 static inline u64 x86_alu_count_zeros(struct x86_core *c, u64 a, u64 zeros)
 {
-    x86_flags_merge(c, X86_CF | X86_ZF, (a ? 0 : X86_CF) | (zeros ? 0 : X86_ZF));
+    x86_flags_put(c, (a ? 0 : X86_CF) | (zeros ? 0 : X86_ZF));
     return zeros;
 }
 

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// MOVS, STOS, LODS, CMPS, SCAS (SDM vol. 1 §7.3.9).
+#include "isa/x86/exec/string.h"
+
+// Iterations between two looks at what else there is to do: interrupts wait no longer than that.
+enum { ITERATIONS_MAX = 4096 };
+
+static bool compares(const struct x86_insn *i)
+{
+    return (i->flags_written & X86_ZF) != 0;
+}
+
+static void set_flags(struct x86_core *c, const struct x86_insn *i, const struct x86_compared *v)
+{
+    if (compares(i))
+        x86_alu_sub(c, v->a, v->b, x86_log2(i->op_bytes));
+}
+
+// REPE ends at the first difference, REPNE at the first match. Other instructions do not ask.
+static bool ends(const struct x86_insn *i, const struct x86_compared *v)
+{
+    return compares(i) && (v->a == v->b) != !(i->prefixes & X86_REPNE);
+}
+
+// Flags are those of the last comparison, and are set by it only: at a fault in between they are as
+// before the instruction.
+enum x86_result x86_repeat(struct x86_core *c, const struct x86_insn *i, x86_iteration *one,
+                           x86_bulk *bulk)
+{
+    u64 count = x86_get_reg(c, X86_RCX, i->addr_bytes), limit = ITERATIONS_MAX;
+    struct x86_compared v = {0, 0};
+    enum x86_result r;
+
+    if (!(i->prefixes & (X86_REP | X86_REPNE))) {
+        r = one(c, i, &v);
+        if (!r)
+            set_flags(c, i, &v);
+        return r;
+    }
+    if (count == 0)
+        return X86_OK;
+    if (c->core.trace || c->s.rflags & X86_TF || c->watched)
+        limit = 1;
+    for (u64 done = 0, n; done < limit && !c->core.block_killed; done += n) {
+        n = bulk && limit > 1 ? bulk(c, i, count) : 0;
+        if (n == 0) {
+            r = one(c, i, &v);
+            if (r)
+                return r;
+            n = 1;
+        }
+        count -= n;
+        x86_put_reg(c, X86_RCX, i->addr_bytes, count);
+        if (count == 0 || ends(i, &v)) {
+            set_flags(c, i, &v);
+            return X86_OK;
+        }
+    }
+    return X86_AGAIN;
+}
+
+// The host address of up to `count` elements upwards from `offset` that lie in one page of RAM;
+// *count becomes their number. NULL: not so.
+static u8 *elements(struct x86_core *c, const struct x86_insn *i, enum x86_seg seg, u32 reg,
+                    enum core_access access, u64 *count)
+{
+    u32 size = i->op_bytes;
+    u64 offset = x86_get_reg(c, reg, i->addr_bytes), linear, room;
+    u64 wrap = i->addr_bytes == 8 ? ~0ull : (1ull << 8 * i->addr_bytes) - 1;
+
+    if (x86_linear(c, seg, offset, size, access, &linear))
+        return NULL;
+    room = MIN(CORE_PAGE_SIZE - linear % CORE_PAGE_SIZE, wrap - offset) / size;
+    *count = MIN(*count, room);
+    if (*count < 2 || x86_linear(c, seg, offset, (u32)(*count * size), access, &linear))
+        return NULL;
+    return x86_host(c, linear, (u32)(*count * size), access);
+}
+
+static void copy_forward(u8 *to, const u8 *from, u64 n, u32 size)
+{
+    if (to <= from || to >= from + n * size) {
+        memmove(to, from, n * size);
+        return;
+    }
+    for (u64 k = 0; k < n * size; k += size) { // each element sees those written before it
+        u64 v;
+
+        memcpy(&v, from + k, size);
+        memcpy(to + k, &v, size);
+    }
+}
+
+static u64 move_many(struct x86_core *c, const struct x86_insn *i, u64 count)
+{
+    const u8 *from;
+    u8 *to;
+    u64 n = count;
+
+    if (c->s.rflags & X86_DF)
+        return 0;
+    from = elements(c, i, (enum x86_seg)i->mem.seg, X86_RSI, CORE_READ, &n);
+    if (!from)
+        return 0;
+    to = elements(c, i, X86_ES, X86_RDI, CORE_WRITE, &n);
+    if (!to)
+        return 0;
+    copy_forward(to, from, n, i->op_bytes);
+    x86_string_advance(c, i, X86_RSI, (u32)n * i->op_bytes);
+    x86_string_advance(c, i, X86_RDI, (u32)n * i->op_bytes);
+    return n;
+}
+
+static enum x86_result move_one(struct x86_core *c, const struct x86_insn *i,
+                                struct x86_compared *ret)
+{
+    u32 size = i->op_bytes;
+    u64 from, to, v;
+    enum x86_result r = x86_string_source(c, i, size, &from);
+
+    if (!r)
+        r = x86_load(c, from, &v, size);
+    if (!r)
+        r = x86_string_destination(c, i, size, CORE_WRITE, &to);
+    if (!r)
+        r = x86_store(c, to, &v, size);
+    if (r)
+        return r;
+    x86_string_advance(c, i, X86_RSI, size);
+    x86_string_advance(c, i, X86_RDI, size);
+    return X86_OK;
+}
+
+static u64 store_many(struct x86_core *c, const struct x86_insn *i, u64 count)
+{
+    u32 size = i->op_bytes;
+    u64 n = count;
+    u8 *to;
+
+    if (c->s.rflags & X86_DF)
+        return 0;
+    to = elements(c, i, X86_ES, X86_RDI, CORE_WRITE, &n);
+    if (!to)
+        return 0;
+    if (size == 1)
+        memset(to, (u8)c->s.gpr[X86_RAX], n);
+    else
+        for (u64 k = 0; k < n * size; k += size)
+            memcpy(to + k, &c->s.gpr[X86_RAX], size);
+    x86_string_advance(c, i, X86_RDI, (u32)n * size);
+    return n;
+}
+
+static enum x86_result store_one(struct x86_core *c, const struct x86_insn *i,
+                                 struct x86_compared *ret)
+{
+    u64 to;
+    enum x86_result r = x86_string_destination(c, i, i->op_bytes, CORE_WRITE, &to);
+
+    if (!r)
+        r = x86_store(c, to, &c->s.gpr[X86_RAX], i->op_bytes);
+    if (!r)
+        x86_string_advance(c, i, X86_RDI, i->op_bytes);
+    return r;
+}
+
+static enum x86_result load_one(struct x86_core *c, const struct x86_insn *i,
+                                struct x86_compared *ret)
+{
+    u64 from, v = 0;
+    enum x86_result r = x86_string_source(c, i, i->op_bytes, &from);
+
+    if (!r)
+        r = x86_load(c, from, &v, i->op_bytes);
+    if (r)
+        return r;
+    x86_put_reg(c, X86_RAX, i->op_bytes, v);
+    x86_string_advance(c, i, X86_RSI, i->op_bytes);
+    return X86_OK;
+}
+
+static enum x86_result compare_one(struct x86_core *c, const struct x86_insn *i,
+                                   struct x86_compared *ret)
+{
+    u32 size = i->op_bytes;
+    struct x86_compared v = {0, 0};
+    u64 a, b;
+    enum x86_result r = x86_string_source(c, i, size, &a);
+
+    if (!r)
+        r = x86_load(c, a, &v.a, size);
+    if (!r)
+        r = x86_string_destination(c, i, size, CORE_READ, &b);
+    if (!r)
+        r = x86_load(c, b, &v.b, size);
+    if (r)
+        return r;
+    x86_string_advance(c, i, X86_RSI, size);
+    x86_string_advance(c, i, X86_RDI, size);
+    *ret = v;
+    return X86_OK;
+}
+
+static enum x86_result scan_one(struct x86_core *c, const struct x86_insn *i,
+                                struct x86_compared *ret)
+{
+    struct x86_compared v = {x86_get_reg(c, X86_RAX, i->op_bytes), 0};
+    u64 b;
+    enum x86_result r = x86_string_destination(c, i, i->op_bytes, CORE_READ, &b);
+
+    if (!r)
+        r = x86_load(c, b, &v.b, i->op_bytes);
+    if (r)
+        return r;
+    x86_string_advance(c, i, X86_RDI, i->op_bytes);
+    *ret = v;
+    return X86_OK;
+}
+
+enum x86_result x86_exec_movs(struct x86_core *c, const struct x86_insn *i)
+{
+    return x86_repeat(c, i, move_one, move_many);
+}
+
+enum x86_result x86_exec_stos(struct x86_core *c, const struct x86_insn *i)
+{
+    return x86_repeat(c, i, store_one, store_many);
+}
+
+enum x86_result x86_exec_lods(struct x86_core *c, const struct x86_insn *i)
+{
+    return x86_repeat(c, i, load_one, NULL);
+}
+
+enum x86_result x86_exec_cmps(struct x86_core *c, const struct x86_insn *i)
+{
+    return x86_repeat(c, i, compare_one, NULL);
+}
+
+enum x86_result x86_exec_scas(struct x86_core *c, const struct x86_insn *i)
+{
+    return x86_repeat(c, i, scan_one, NULL);
+}
