@@ -142,13 +142,6 @@ static inline u64 x86_linear_pc(const struct x86_core *c)
     return (u32)(c->s.seg_base[X86_CS] + c->s.rip);
 }
 
-// The time stamp counter, for an instruction that ends its block (then all instructions up to it
-// have been counted).
-static inline u64 x86_tsc(const struct x86_core *c)
-{
-    return c->cycles + core_run_insts(&c->core) + c->s.tsc_offset;
-}
-
 // Recomputes cpl, code_mode, mode, core.mode_key and the current TLBs after segments, control
 // registers, XCR0, EFER, RFLAGS.AC or the masks in MXCSR changed. Block handlers call nothing else.
 void x86_update_mode(struct x86_core *c);
