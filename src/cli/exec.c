@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// facet exec: runs one Linux program. Exit codes: docs/decisions/0001-exec-exit-codes.md.
+// facet exec: runs one Linux program. Exit codes: docs/decisions/0002-exec-exit-codes.md.
 #include <signal.h>
 #include <string.h>
 
