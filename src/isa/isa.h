@@ -135,6 +135,20 @@ struct dyn_batch {
     u32 inst_capacity, mem_capacity;
 };
 
+// Whether n more instructions, of any kind, fit.
+static inline bool dyn_batch_has_room(const struct dyn_batch *b, u32 n)
+{
+    return b->n_inst + n <= b->inst_capacity && b->n_mem + 2 * n + DYN_MAX_MEM <= b->mem_capacity;
+}
+
+// Hands the records to the consumer and starts anew.
+static inline void dyn_batch_flush(struct dyn_batch *b)
+{
+    if (b->n_inst)
+        b->consume(b);
+    b->n_inst = b->n_mem = b->mem_done = 0;
+}
+
 // Why a core left its engine.
 enum core_exit {
     CORE_CONTINUE,  // internal: look the next block up

@@ -15,14 +15,6 @@ struct functional {
     atomic_bool kicked;
 };
 
-static void flush_batch(struct dyn_batch *b)
-{
-    if (b && b->n_inst) {
-        b->consume(b);
-        b->n_inst = b->n_mem = b->mem_done = 0;
-    }
-}
-
 // Runs until the budget is used up or something leaves the core.
 static enum core_exit run_chunk(struct functional *f, struct core *core)
 {
@@ -42,6 +34,8 @@ static enum core_exit run_chunk(struct functional *f, struct core *core)
             core->block = b;
             core->block_killed = false;
             core->budget -= b->n_insts;
+            if (f->batch && !dyn_batch_has_room(f->batch, b->n_insts))
+                dyn_batch_flush(f->batch);
             for (op = b->ops; op; op = op->fn(core, op))
                 ;
             ASSERT(core->budget >= 0);
@@ -73,7 +67,8 @@ static enum core_exit functional_run(struct cpu *cpu, u64 max_insts, u64 *ret_in
         core->isa->leave(core);
         core->block = NULL;
         done += core_run_insts(core);
-        flush_batch(f->batch);
+        if (f->batch)
+            dyn_batch_flush(f->batch);
     }
     core->trace = NULL;
     *ret_insts = done;

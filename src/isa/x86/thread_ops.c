@@ -65,22 +65,16 @@ static inline void trace_inst(struct core *core, const struct static_inst *si, v
     t->mem_done = t->n_mem;
 }
 
-static COLD void trace_consume(struct core *core)
+static COLD void trace_flush(struct core *core)
 {
-    struct dyn_batch *t = core->trace;
-
-    t->consume(t);
-    t->n_inst = t->n_mem = t->mem_done = 0;
+    dyn_batch_flush(core->trace);
 }
 
 // Room for all records of a block, whatever they are.
 static inline void trace_room(struct core *core, u32 n_insts)
 {
-    struct dyn_batch *t = core->trace;
-
-    if (UNLIKELY(t->n_inst + n_insts > t->inst_capacity ||
-                 t->n_mem + 2 * n_insts + DYN_MAX_MEM > t->mem_capacity))
-        trace_consume(core);
+    if (UNLIKELY(!dyn_batch_has_room(core->trace, n_insts)))
+        trace_flush(core);
 }
 #else
 static inline void trace_mem(struct core *core, enum core_access access, u64 va, u32 size,
