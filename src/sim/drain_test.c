@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sim/drain.h"
 
+#include "base/rng.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -233,6 +235,57 @@ static void drain_now_stays_drained_until_resumed(void **arg)
     drain_release(&w.m);
 }
 
+// Whatever is asked for and cancelled, whenever: each request is answered once, and in the end the
+// machine runs.
+static void every_request_is_answered_once(void **arg)
+{
+    struct rng rng = {41};
+    u64 served = 0, failed = 0;
+
+    for (unsigned round = 0; round < 200; round++) {
+        struct world w;
+        unsigned made = 0, resumed;
+
+        world_init(&w, rng_below(&rng, 60), rng_below(&rng, 60));
+        for (unsigned i = 0; i < 100; i++) {
+            switch (rng_below(&rng, 6)) {
+            case 0:
+                request(&w, rng_below(&rng, 50) + 1);
+                made++;
+                break;
+            case 1:
+                if (rng_below(&rng, 4) == 0)
+                    drain_cancel(&w.m);
+                break;
+            case 2:
+                w.again = w.m.waiting != 0 && !w.again;
+                made += w.again;
+                if (!w.again)
+                    break;
+                run(&w);
+                assert_false(w.again);
+                break;
+            default:
+                drain_poll(&w.m);
+                event_queue_run(&w.queue, w.queue.now + rng_below(&rng, 10));
+            }
+        }
+        run(&w);
+        assert_int_equal(w.done + w.failed, made);
+        assert_int_equal(w.m.served, w.done);
+        assert_int_equal(w.m.state, DRAIN_RUNNING);
+        assert_int_equal(w.m.waiting, 0);
+        assert_int_equal(w.a.resumed, w.b.resumed);
+        assert_false(w.a.draining || w.b.draining);
+        resumed = w.a.resumed;
+        assert_in_range(resumed, w.done, made);
+        served += w.done;
+        failed += w.failed;
+        drain_release(&w.m);
+    }
+    assert_true(served > 500 && failed > 500);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +294,7 @@ int main(void)
         cmocka_unit_test(requests_that_arrive_meanwhile_are_served_later),
         cmocka_unit_test(cancelling_tells_everyone_who_waits),
         cmocka_unit_test(someone_may_register_while_draining),
+        cmocka_unit_test(every_request_is_answered_once),
         cmocka_unit_test(drain_now_stays_drained_until_resumed),
     };
 
