@@ -74,6 +74,12 @@ enum x86_result x86_exec_out(struct x86_core *c, const struct x86_insn *i)
     return x86_end(c, i);
 }
 
+// A port is at most 4 bytes wide: REX.W has no effect.
+static u32 io_bytes(const struct x86_insn *i)
+{
+    return MIN(i->op_bytes, 4u);
+}
+
 static bool repeats(const struct x86_insn *i)
 {
     return i->prefixes & (X86_REP | X86_REPNE);
@@ -82,7 +88,7 @@ static bool repeats(const struct x86_insn *i)
 // One iteration of a string instruction is done: moves the index register and counts.
 static enum x86_result end_iteration(struct x86_core *c, const struct x86_insn *i, u32 index)
 {
-    u64 step = c->s.rflags & X86_DF ? -(u64)i->op_bytes : i->op_bytes, count;
+    u64 step = c->s.rflags & X86_DF ? -(u64)io_bytes(i) : io_bytes(i), count;
 
     x86_put_reg(c, index, i->addr_bytes, x86_get_reg(c, index, i->addr_bytes) + step);
     if (!repeats(i))
@@ -104,15 +110,15 @@ enum x86_result x86_exec_ins(struct x86_core *c, const struct x86_insn *i)
     u64 offset = x86_get_reg(c, X86_RDI, i->addr_bytes), linear;
     u32 v;
 
-    if (check_permission(c, port, i->op_bytes) != X86_OK)
+    if (check_permission(c, port, io_bytes(i)) != X86_OK)
         return X86_FAULT;
     if (nothing_left(c, i))
         return x86_end(c, i);
-    if (x86_linear(c, X86_ES, offset, i->op_bytes, CORE_WRITE, &linear) != X86_OK ||
-        x86_probe_write(c, linear, i->op_bytes) != X86_OK)
+    if (x86_linear(c, X86_ES, offset, io_bytes(i), CORE_WRITE, &linear) != X86_OK ||
+        x86_probe_write(c, linear, io_bytes(i)) != X86_OK)
         return X86_FAULT;
-    v = port_read(c, port, i->op_bytes);
-    if (x86_store(c, linear, &v, i->op_bytes) != X86_OK)
+    v = port_read(c, port, io_bytes(i));
+    if (x86_store(c, linear, &v, io_bytes(i)) != X86_OK)
         return X86_FAULT;
     return end_iteration(c, i, X86_RDI);
 }
@@ -123,14 +129,14 @@ enum x86_result x86_exec_outs(struct x86_core *c, const struct x86_insn *i)
     u64 offset = x86_get_reg(c, X86_RSI, i->addr_bytes), linear;
     u32 v = 0;
 
-    if (check_permission(c, port, i->op_bytes) != X86_OK)
+    if (check_permission(c, port, io_bytes(i)) != X86_OK)
         return X86_FAULT;
     if (nothing_left(c, i))
         return x86_end(c, i);
-    if (x86_linear(c, (enum x86_seg)i->mem.seg, offset, i->op_bytes, CORE_READ, &linear) !=
+    if (x86_linear(c, (enum x86_seg)i->mem.seg, offset, io_bytes(i), CORE_READ, &linear) !=
             X86_OK ||
-        x86_load(c, linear, &v, i->op_bytes) != X86_OK)
+        x86_load(c, linear, &v, io_bytes(i)) != X86_OK)
         return X86_FAULT;
-    port_write(c, port, i->op_bytes, v);
+    port_write(c, port, io_bytes(i), v);
     return end_iteration(c, i, X86_RSI);
 }

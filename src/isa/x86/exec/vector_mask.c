@@ -116,7 +116,7 @@ static u64 gather_offset(const struct x86_core *c, const struct x86_insn *i, con
     } else {
         memcpy(&wide, index, 8);
     }
-    ea = c->s.gpr[i->mem.base] + ((u64)wide << i->mem.scale) + (u64)i->mem.disp;
+    ea = x86_address_part(c, i->mem.base) + ((u64)wide << i->mem.scale) + (u64)i->mem.disp;
     return i->addr_bytes == 8 ? ea : ea & 0xffffffff;
 }
 
