@@ -184,7 +184,7 @@ static bool parse(struct form *f, const ZydisDecodedInstruction *z, const ZydisD
         narrow(f);
     if (f->vex && f->slot[VVVV].kind != UNUSED)
         f->vvvv = f->slot[VVVV].host;
-    return f->vector;
+    return f->vector || (f->map == 1 && (f->opcode == 0x2c || f->opcode == 0x2d)); // CVTSD2SI r, m
 }
 
 static void put8(struct x86_stub_code *c, u32 b)

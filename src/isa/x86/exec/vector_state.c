@@ -63,7 +63,9 @@ enum x86_result x86_exec_emms(struct x86_core *c, const struct x86_insn *i)
 {
     enum x86_result r = x86_mmx_enter(c);
 
-    if (!r)
-        c->s.ftw = 0;
-    return r;
+    if (r)
+        return r;
+    x86_mmx_leave(c); // TOP becomes 0 here too
+    c->s.ftw = 0;
+    return X86_OK;
 }

@@ -1,127 +1,65 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Vector arithmetic while MXCSR has unmasked exceptions (SDM vol. 1 §11.5): executed with all of
-// them masked, and undone if one was raised that the guest wants to see.
+// Vector arithmetic while MXCSR has unmasked exceptions (SDM vol. 1 §11.5). Which status bits an
+// exception sets depends on intermediate results, so the host's processor decides: the stub is
+// executed with the guest's MXCSR, and if the host traps, which it does before any result is
+// written, the signal handler returns from the stub.
 #include "isa/x86/exec/vector.h"
 
-#include <Zydis/Zydis.h>
 #include <immintrin.h>
+#include <signal.h>
+#include <ucontext.h>
 
-enum {
-    MXCSR_IE = 1 << 0,
-    MXCSR_DE = 1 << 1,
-    MXCSR_ZE = 1 << 2,
-    MXCSR_OE = 1 << 3,
-    MXCSR_UE = 1 << 4,
-    MXCSR_PE = 1 << 5,
-    MXCSR_FTZ = 1 << 15,
-    MXCSR_BEFORE = MXCSR_IE | MXCSR_DE | MXCSR_ZE, // found before the computation
-};
+// Set while a stub may trap on this thread.
+static _Thread_local volatile sig_atomic_t expected;
 
-// What an instruction can write.
-struct before {
-    u64 gpr[16];
-    u64 ymm[64];
-    u8 x87[128];
-    u64 rflags;
-    struct x86_lazy lazy;
-    u16 fsw, ftw;
-};
+void x86_vector_trap_return(void);
 
-static void keep(const struct x86_core *c, struct before *b)
+// Where the interrupted stub goes on: like its own end, without the results.
+__asm__(".text\n.globl x86_vector_trap_return\n.hidden x86_vector_trap_return\n"
+        ".type x86_vector_trap_return, @function\n"
+        "x86_vector_trap_return: xor %eax, %eax\n ret\n"
+        ".size x86_vector_trap_return, . - x86_vector_trap_return\n");
+
+static void on_sigfpe(int number, siginfo_t *info, void *context)
 {
-    memcpy(b->gpr, c->s.gpr, sizeof(b->gpr));
-    memcpy(b->ymm, c->s.ymm, sizeof(b->ymm));
-    memcpy(b->x87, c->s.x87, sizeof(b->x87));
-    b->rflags = c->s.rflags;
-    b->lazy = c->lazy;
-    b->fsw = c->s.fsw;
-    b->ftw = c->s.ftw;
-}
+    ucontext_t *u = context;
 
-static void undo(struct x86_core *c, const struct before *b)
-{
-    memcpy(c->s.gpr, b->gpr, sizeof(b->gpr));
-    memcpy(c->s.ymm, b->ymm, sizeof(b->ymm));
-    memcpy(c->s.x87, b->x87, sizeof(b->x87));
-    c->s.rflags = b->rflags;
-    c->lazy = b->lazy;
-    c->s.fsw = b->fsw;
-    c->s.ftw = b->ftw;
-}
-
-static bool is_denormal(u64 v, u32 size)
-{
-    switch (size) {
-    case 2:
-        return !(v & 0x7c00) && v & 0x3ff;
-    case 4:
-        return !(v & 0x7f800000) && v & 0x7fffff;
-    default:
-        return !(v & 0x7ff0000000000000) && v & 0xfffffffffffff;
+    if (!expected) { // a fault of the host program: once more, for the default action
+        signal(number, SIG_DFL);
+        return;
     }
+    expected = 0;
+    u->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)x86_vector_trap_return;
 }
 
-// Size of the floating-point elements that the instruction computes; 0 if they cannot be tiny.
-static u32 result_size(const struct x86_insn *i, bool *ret_scalar)
+__attribute__((target("avx"))) static void clear_upper_halves(void)
 {
-    const char *name = ZydisMnemonicGetString((ZydisMnemonic)i->si.opcode);
-    size_t n = strlen(name);
-
-    *ret_scalar = name[n - 2] == 's';
-    if (i->si.opcode == ZYDIS_MNEMONIC_VCVTPS2PH)
-        return 2;
-    if (strstr(name, "cmp") || strstr(name, "comis") || strstr(name, "max") ||
-        strstr(name, "min") || strstr(name, "sqrt") || strstr(name, "round") ||
-        (strstr(name, "cvt") && !strstr(name, "sd2ss") && !strstr(name, "pd2ps")))
-        return 0;
-    return name[n - 1] == 's' ? 4 : 8;
-}
-
-// An exact denormal result raises underflow only where that is unmasked, which execution with masks
-// does not show (SDM vol. 1 §4.9.1.5).
-static bool has_denormal_result(const struct x86_core *c, const struct x86_insn *i, const void *mem)
-{
-    bool scalar;
-    u32 size = result_size(i, &scalar), bytes = i->vec_bytes;
-    const u8 *result = i->o[0].kind == X86_O_MEM ? mem : (const u8 *)&c->s.ymm[i->o[0].reg * 4];
-    u64 v = 0;
-
-    if (!size || (i->o[0].kind != X86_O_MEM && i->o[0].kind != X86_O_VEC))
-        return false;
-    if (size == 2)
-        bytes /= 2;
-    if (scalar)
-        bytes = size;
-    for (u32 k = 0; k < bytes; k += size) {
-        memcpy(&v, result + k, size);
-        if (is_denormal(v, size))
-            return true;
-    }
-    return false;
+    _mm256_zeroupper();
 }
 
 enum x86_result x86_vector_run_trapping(struct x86_core *c, const struct x86_insn *i, void *mem)
 {
-    u32 guest = x86_mxcsr_get(c), masks = guest >> 7 & X86_MXCSR_STATUS, raised, unmasked;
-    u32 quiet = (guest | X86_MXCSR_MASKS) & ~(u32)X86_MXCSR_STATUS;
-    struct before before;
+    struct sigaction action = {.sa_sigaction = on_sigfpe, .sa_flags = SA_SIGINFO}, old_action;
+    u32 guest = x86_mxcsr_get(c), masks = guest >> 7 & X86_MXCSR_STATUS, raised;
     enum x86_result r;
+    sigset_t set, old_set;
 
-    if (!(masks & MXCSR_UE))
-        quiet &= ~(u32)MXCSR_FTZ; // flushing is the masked response
-    keep(c, &before);
-    _mm_setcsr(quiet);
+    sigemptyset(&action.sa_mask);
+    sigemptyset(&set);
+    sigaddset(&set, SIGFPE);
+    sigaction(SIGFPE, &action, &old_action);
+    pthread_sigmask(SIG_UNBLOCK, &set, &old_set);
+    expected = 1;
+    _mm_setcsr(guest & ~(u32)X86_MXCSR_STATUS);
     r = x86_vector_run(c, i, mem);
     raised = _mm_getcsr() & X86_MXCSR_STATUS;
-    if (!r && !(masks & MXCSR_UE) && has_denormal_result(c, i, mem))
-        raised |= MXCSR_UE;
-    unmasked = raised & ~masks;
-    if (unmasked & MXCSR_BEFORE) // nothing was computed
-        raised &= MXCSR_BEFORE;
     _mm_setcsr(guest | raised | X86_MXCSR_MASKS);
-    if (!r && unmasked) {
-        undo(c, &before);
-        r = x86_raise(c, c->s.cr4 & X86_CR4_OSXMMEXCPT ? X86_EXC_XM : X86_EXC_UD);
-    }
-    return r;
+    expected = 0;
+    pthread_sigmask(SIG_SETMASK, &old_set, NULL);
+    sigaction(SIGFPE, &old_action, NULL);
+    if (r || !(raised & ~masks))
+        return r;
+    if (__builtin_cpu_supports("avx"))
+        clear_upper_halves();
+    return x86_raise(c, c->s.cr4 & X86_CR4_OSXMMEXCPT ? X86_EXC_XM : X86_EXC_UD);
 }
