@@ -203,7 +203,8 @@ static void files_are_replaced_whole(void **arg)
 {
     char dir[] = "/tmp/facet-base-XXXXXX";
     AUTO(strbuf) struct strbuf s = {0};
-    AUTO_FREE char *deep = NULL, *path = NULL;
+    AUTO_FREE char *deep = NULL, *path = NULL, *link_path = NULL;
+    struct stat st;
     struct sha256_digest d, e;
     struct error err;
 
@@ -221,6 +222,16 @@ static void files_are_replaced_whole(void **arg)
     e = sha256_of("second", 6);
     assert_memory_equal(&d, &e, sizeof(d));
     assert_true(file_write("/dev/null", "x", 1, &err));
+    // A link stays a link, the mode stays the mode.
+    link_path = xasprintf("%s/link", dir);
+    assert_int_equal(symlink(path, link_path), 0);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_true(file_write(link_path, "third", 5, &err));
+    assert_int_equal(lstat(link_path, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(st.st_size, 5);
     assert_true(file_remove_tree(dir, &err));
     assert_false(file_exists(dir));
     assert_true(file_remove_tree(dir, &err));
@@ -242,12 +253,13 @@ static void log_filters_by_path_and_limits_guests(void **arg)
     assert_true(log_set_filter("pc.cpu*=debug,linux=error", &err));
     log_debug("pc.cpu0", "one");
     log_debug("pc.uart", "two");
-    log_warn("pc.uart", "three");
+    log_warn("pc.uart", "three\x1b[2J\n");
     log_warn("linux", "four");
     log_message_at(LOG_ERROR, 123, "linux", "five");
     assert_true(file_read(path, 1000, &s, &err));
-    assert_string_equal(s.text, "facet: debug: pc.cpu0: one\nfacet: warn: pc.uart: three\n"
-                                "facet: error: 123 linux: five\n");
+    assert_string_equal(s.text,
+                        "facet: debug: pc.cpu0: one\nfacet: warn: pc.uart: three\\x1b[2J\\x0a\n"
+                        "facet: error: 123 linux: five\n");
     assert_false(log_set_filter("pc=loud", &err));
     assert_non_null(strstr(err.message, "'loud'"));
     assert_int_equal(ftruncate(fd, 0), 0);

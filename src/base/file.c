@@ -86,27 +86,66 @@ static bool write_and_sync(int fd, const char *path, const void *data, size_t si
     return file_write_fd(fd, data, size, path, err) && file_sync(fd, path, err);
 }
 
-bool file_write(const char *path, const void *data, size_t size, struct error *err)
+// Calls make(name) with new names until one is not taken.
+static int make_unique(const char *path, int (*make)(const char *name), char **ret_path,
+                       struct error *err)
+{
+    for (unsigned n = 0; n < 1000; n++) {
+        char *name = xasprintf("%s.tmp-%d-%u", path, (int)getpid(), n);
+        int result = make(name);
+
+        if (result >= 0) {
+            *ret_path = name;
+            return result;
+        }
+        free(name);
+        if (errno != EEXIST)
+            break;
+    }
+    error_set_errno(err, "cannot create '%s'", path);
+    return -1;
+}
+
+static int create_file(const char *name)
+{
+    return open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+}
+
+static int create_directory(const char *name)
+{
+    return mkdir(name, 0777);
+}
+
+int file_make_unique(const char *path, char **ret_path, struct error *err)
+{
+    return make_unique(path, create_file, ret_path, err);
+}
+
+bool file_make_unique_directory(const char *path, char **ret_path, struct error *err)
+{
+    return make_unique(path, create_directory, ret_path, err) >= 0;
+}
+
+static bool write_in_place(const char *path, const void *data, size_t size, struct error *err)
+{
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    if (fd < 0)
+        return error_set_errno(err, "cannot open '%s'", path);
+    return write_and_sync(fd, path, data, size, err);
+}
+
+static bool write_and_rename(const char *path, const mode_t *mode, const void *data, size_t size,
+                             struct error *err)
 {
     AUTO_FREE char *temporary = NULL;
-    struct stat st;
-    int fd;
+    int fd = file_make_unique(path, &temporary, err);
     bool ok;
 
-    // A device or pipe (/dev/stdout, /dev/null, a fifo) is written to, not replaced.
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        AUTO_CLOSE int device = open(path, O_WRONLY | O_CLOEXEC);
-
-        if (device < 0)
-            return error_set_errno(err, "cannot open '%s'", path);
-        return write_and_sync(device, path, data, size, err);
-    }
-    temporary = xasprintf("%s.tmp-XXXXXX", path);
-    fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
-        return error_set_errno(err, "cannot create '%s'", path);
+        return false;
     ok = write_and_sync(fd, path, data, size, err);
-    if (ok && fchmod(fd, 0644) < 0)
+    if (ok && mode && fchmod(fd, *mode) < 0)
         ok = error_set_errno(err, "cannot set the mode of '%s'", path);
     if (close(fd) < 0 && ok)
         ok = error_set_errno(err, "cannot close '%s'", path);
@@ -117,6 +156,20 @@ bool file_write(const char *path, const void *data, size_t size, struct error *e
         return false;
     }
     return file_sync_parent(path, err);
+}
+
+bool file_write(const char *path, const void *data, size_t size, struct error *err)
+{
+    AUTO_FREE char *real = realpath(path, NULL);
+    struct stat st;
+    mode_t mode;
+
+    if (!real || stat(path, &st) < 0)
+        return write_and_rename(path, NULL, data, size, err);
+    if (!S_ISREG(st.st_mode) || strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
+        return write_in_place(path, data, size, err);
+    mode = st.st_mode & 07777;
+    return write_and_rename(real, &mode, data, size, err);
 }
 
 bool file_exists(const char *path)

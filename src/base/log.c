@@ -84,6 +84,20 @@ bool log_enabled(enum log_level level, const char *who)
     return level <= LOG_WARN;
 }
 
+// Guests choose parts of messages: no control character reaches the terminal, and a message stays
+// one line.
+static void put_clean(struct strbuf *line, const char *text)
+{
+    for (; *text; text++) {
+        u8 c = (u8)*text;
+
+        if (c < 0x20 || c == 0x7f)
+            strbuf_printf(line, "\\x%02x", c);
+        else
+            strbuf_putc(line, *text);
+    }
+}
+
 // One write per line, so that lines of several threads or processes do not mix.
 static void emit(enum log_level level, const tick *when, const char *who, const char *text)
 {
@@ -104,7 +118,10 @@ static void emit(enum log_level level, const tick *when, const char *who, const 
         strbuf_printf(&line, "facet: %s: ", level_names[level]);
         if (when)
             strbuf_printf(&line, "%" PRIu64 " ", *when);
-        strbuf_printf(&line, "%s: %s\n", who, text);
+        put_clean(&line, who);
+        strbuf_puts(&line, ": ");
+        put_clean(&line, text);
+        strbuf_putc(&line, '\n');
     }
     // A log that cannot be written is no reason to stop.
     if (write(sink.fd, line.text, line.length) < 0)

@@ -23,6 +23,7 @@ struct checkpoint_writer {
     struct pack_writer pack;
     struct strbuf extras; // elements of the "extras" array
     struct json_out extras_json;
+    u64 events; // pending ones that were saved
 };
 
 struct checkpoint_reader {
@@ -60,6 +61,7 @@ void checkpoint_write_state(struct checkpoint_writer *w, const char *name, const
 {
     struct json_out *j = &w->extras_json;
 
+    w->events += state_pending(data, fields);
     json_put_object(j);
     json_put_key_string(j, "name", name);
     json_put_key_hex(j, "schema", state_fingerprint(fields));
@@ -154,9 +156,15 @@ static bool save_components(struct sim *sim, struct checkpoint_writer *w, struct
     json_put_array(&j);
     for (struct component *c = sim->root; c; c = component_after(c)) {
         save_component(&j, c);
+        w->events += state_pending(component_state(c), c->type->state);
         if (c->type->ops && c->type->ops->save && !c->type->ops->save(c, w, err))
             return error_wrap(err, "%s", c->path);
     }
+    // What happens at a time that nobody saves would be forgotten.
+    if (w->events != sim->queue.pending)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "%" PRIu64 " pending events belong to no component's state",
+                         sim->queue.pending - w->events);
     json_put_end(&j);
     // The components' methods filled this array meanwhile.
     json_put_end(&w->extras_json);
@@ -228,20 +236,18 @@ bool checkpoint_save(struct sim *sim, const char *path, const struct checkpoint_
                      struct error *err)
 {
     struct checkpoint_writer w = {.pack = {.fd = -1}};
-    AUTO_FREE char *dir = xasprintf("%s.tmp-XXXXXX", path);
+    AUTO_FREE char *dir = NULL;
     struct error ignored;
     bool ok;
 
     ASSERT(sim->phase == SIM_READY);
     if (file_exists(path))
         return error_set(err, ERROR_INPUT, "cannot save checkpoint '%s': it exists already", path);
-    if (!mkdtemp(dir))
-        return error_set_errno(err, "cannot save checkpoint '%s'", path);
+    if (!file_make_unique_directory(path, &dir, err))
+        return error_wrap(err, "cannot save checkpoint '%s'", path);
     ok = write_all(sim, &w, dir, digest_of(options), err);
     pack_writer_release(&w.pack);
     strbuf_release(&w.extras);
-    if (ok && chmod(dir, 0755) < 0)
-        ok = error_set_errno(err, "cannot set the mode of '%s'", dir);
     if (ok && rename(dir, path) < 0)
         ok = error_set_errno(err, "cannot rename to '%s'", path);
     if (!ok) {

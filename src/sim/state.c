@@ -158,6 +158,17 @@ const struct state_field *state_compare(const void *a, const void *b,
     return NULL;
 }
 
+u64 state_pending(const void *data, const struct state_field *fields)
+{
+    const u8 *at = data;
+    u64 n = 0;
+
+    for (const struct state_field *f = fields; f->name; at += f->size, f++)
+        if (f->shape == STATE_EVENT)
+            n += event_value(at).pending;
+    return n;
+}
+
 static void print_number(const struct state_field *f, u64 v, FILE *out)
 {
     if (f->kind == STATE_i64)

@@ -96,6 +96,8 @@ u64 state_hash(const void *data, const struct state_field *fields);
 // The first row that differs, and the index of the element in *ret_index; NULL when equal.
 const struct state_field *state_compare(const void *a, const void *b,
                                         const struct state_field *fields, u64 *ret_index);
+// How many of its events are pending.
+u64 state_pending(const void *data, const struct state_field *fields);
 // Lines of "prefix.name value"; arrays are printed as "prefix.name[i] value", zero elements
 // omitted.
 void state_print(const void *data, const struct state_field *fields, const char *prefix, FILE *out);

@@ -282,6 +282,29 @@ static void a_full_disk_leaves_nothing_behind(void **arg)
     sim_release(&m.sim);
 }
 
+static void nobody(void *owner, struct event *event)
+{
+}
+
+static void an_event_that_nobody_saves_is_noticed(void **arg)
+{
+    AUTO_FREE char *path = in_directory("event");
+    struct sample_machine m;
+    struct event stray;
+    struct error err;
+
+    sample_machine_init(&m, 3, "64KiB");
+    event_init(&stray, &m.sim.queue, "stray", nobody, NULL);
+    event_schedule_in(&stray, 5);
+    assert_false(checkpoint_save(&m.sim, path, NULL, &err));
+    assert_non_null(strstr(err.message, "1 pending events belong to no component's state"));
+    assert_int_equal(entries_of_directory(), 0);
+    event_cancel(&stray);
+    must(checkpoint_save(&m.sim, path, NULL, &err), &err);
+    must(file_remove_tree(path, &err), &err);
+    sim_release(&m.sim);
+}
+
 static void zero_and_equal_memory_costs_nothing(void **arg)
 {
     AUTO_FREE char *path = in_directory("sparse"), *pack = xasprintf("%s/memory.pack", path);
@@ -343,6 +366,7 @@ int main(void)
         cmocka_unit_test(damaged_checkpoints_are_refused),
         cmocka_unit_test(foreign_checkpoints_are_refused),
         cmocka_unit_test(a_full_disk_leaves_nothing_behind),
+        cmocka_unit_test(an_event_that_nobody_saves_is_noticed),
         cmocka_unit_test(zero_and_equal_memory_costs_nothing),
         cmocka_unit_test(shared_memory_is_saved_without_filling_its_holes),
     };
