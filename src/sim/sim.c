@@ -19,26 +19,20 @@ tick sim_now(const struct sim *sim)
     return sim->queue.now;
 }
 
+static void destroy(struct component *c);
+
+// Last first: what was built later may use what was built earlier.
+static void destroy_siblings(struct component *c)
+{
+    if (!c)
+        return;
+    destroy_siblings(c->next_sibling);
+    destroy(c);
+}
+
 static void destroy(struct component *c)
 {
-    // Last child first: what was built later may use what was built earlier.
-    for (;;) {
-        struct component *k = c->first_child;
-
-        if (!k)
-            break;
-        if (!k->next_sibling) {
-            c->first_child = NULL;
-        } else {
-            while (k->next_sibling->next_sibling)
-                k = k->next_sibling;
-            struct component *last = k->next_sibling;
-
-            k->next_sibling = NULL;
-            k = last;
-        }
-        destroy(k);
-    }
+    destroy_siblings(c->first_child);
     if (c->type->ops && c->type->ops->destroy)
         c->type->ops->destroy(c);
 }
