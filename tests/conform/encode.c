@@ -199,6 +199,15 @@ bool encode_decode(const struct forms *f, u8 mode, struct instance *ret)
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&f->decoder[mode], ret->bytes, 15, &ret->i, ret->o)))
         return false;
     ret->len = ret->i.length;
+    // Zydis 4.0 takes no base for R13D here.
+    for (u32 n = 0; n < ret->i.operand_count; n++)
+        if (ret->o[n].type == ZYDIS_OPERAND_TYPE_MEMORY && ret->i.raw.sib.offset &&
+            ret->i.raw.modrm.mod == 0 && ret->i.raw.sib.base == 5 &&
+            ret->o[n].mem.base == ZYDIS_REGISTER_R13D) {
+            ret->o[n].mem.base = ZYDIS_REGISTER_NONE;
+            ret->o[n].mem.disp.has_displacement = ZYAN_TRUE;
+            ret->o[n].mem.disp.value = ret->i.raw.disp.value;
+        }
     return true;
 }
 

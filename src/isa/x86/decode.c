@@ -152,6 +152,21 @@ static bool operand(const ZydisDecodedOperand *z, struct x86_insn *i, u32 *n_imm
     return true;
 }
 
+// Where Zydis 4.0 is not what processors do: with REX.B and 32-bit addresses, no base at all is
+// taken for R13D; MOVSXD to a 16-bit register reads 16 bits (SDM vol. 2B).
+static void correct_operand(const ZydisDecodedInstruction *z, ZydisDecodedOperand *o)
+{
+    if (o->type != ZYDIS_OPERAND_TYPE_MEMORY)
+        return;
+    if (z->raw.sib.offset && z->raw.modrm.mod == 0 && z->raw.sib.base == 5) {
+        o->mem.base = ZYDIS_REGISTER_NONE;
+        o->mem.disp.has_displacement = ZYAN_TRUE;
+        o->mem.disp.value = z->raw.disp.value;
+    }
+    if (z->mnemonic == ZYDIS_MNEMONIC_MOVSXD && z->operand_width == 16)
+        o->size = 16;
+}
+
 static bool operands(const ZydisDecoder *d, const ZydisDecoderContext *context,
                      const ZydisDecodedInstruction *z, struct x86_insn *i)
 {
@@ -160,9 +175,11 @@ static bool operands(const ZydisDecoder *d, const ZydisDecoderContext *context,
 
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeOperands(d, context, z, o, z->operand_count_visible)))
         return false;
-    for (u32 n = 0; n < z->operand_count_visible; n++)
+    for (u32 n = 0; n < z->operand_count_visible; n++) {
+        correct_operand(z, &o[n]);
         if (!operand(&o[n], i, &n_imm))
             return false;
+    }
     if (i->mode != X86_CODE64) // branches wrap at the operand size
         i->si.target &= i->op_bytes == 2 ? 0xffffu : 0xffffffffu;
     return true;
