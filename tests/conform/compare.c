@@ -37,14 +37,15 @@ static void differ_bytes(struct diffs *d, const char *name, u32 n, const u8 *exp
     }
 }
 
-static void compare_end(const struct case_result *e, const struct case_result *g, struct diffs *d)
+static void compare_end(const struct case_result *e, const struct case_result *g,
+                        const struct undefined *u, struct diffs *d)
 {
     u32 error_mask = ~0u;
 
     differ(d, "end", e->end, g->end, ~0u);
     differ(d, "vector", e->vector, g->vector, ~0u);
     if (e->vector == X86_EXC_PF && e->end == CASE_END_FAULT) {
-        differ(d, "cr2", e->address, g->address, ~0ull);
+        differ(d, "cr2", e->address, g->address, u->where ? ~0xfffull : ~0ull);
         if (e->address >> 63)
             error_mask = ~1u; // Linux hides whether a page of its own is there
     }
@@ -52,15 +53,22 @@ static void compare_end(const struct case_result *e, const struct case_result *g
     differ(d, "rip", e->out.rip, g->out.rip, ~0ull);
 }
 
-static void compare_fpu(const struct case_xsave *e, const struct case_xsave *g, u16 fsw_undefined,
-                        struct diffs *d)
+static const u8 *physical(const struct case_xsave *x, u32 n)
 {
+    return x->st[(n - (x->fsw >> 11)) & 7];
+}
+
+static void compare_fpu(const struct case_xsave *e, const struct case_xsave *g,
+                        const struct undefined *u, bool fault, struct diffs *d)
+{
+    bool passage = u->mmx && fault;
+
     differ(d, "fcw", e->fcw, g->fcw, 0xffff);
-    differ(d, "fsw", e->fsw, g->fsw, (u16)~fsw_undefined);
-    differ(d, "ftw", e->ftw, g->ftw, 0xff);
+    differ(d, "fsw", e->fsw, g->fsw, (u16) ~(u->fsw | (passage ? 0x3800 : 0)));
+    differ(d, "ftw", e->ftw, g->ftw, passage ? 0 : 0xff);
     differ(d, "mxcsr", e->mxcsr, g->mxcsr, 0xffffffff);
     for (u32 n = 0; n < 8; n++)
-        differ_bytes(d, "st", n, e->st[n], g->st[n], 10);
+        differ_bytes(d, "x87 r", n, physical(e, n), physical(g, n), 10);
     for (u32 n = 0; n < 16; n++) {
         differ_bytes(d, "xmm", n, e->xmm[n], g->xmm[n], 16);
         differ_bytes(d, "ymm_high", n, e->ymm_high[n], g->ymm_high[n], 16);
@@ -97,7 +105,7 @@ bool compare(const struct conform_case *c, const struct undefined *u,
     ret->n = 0;
     if (u->unusable)
         return true;
-    compare_end(native, facet, ret);
+    compare_end(native, facet, u, ret);
     for (u32 n = 0; n < 16; n++)
         differ(ret, gpr[n], e->gpr[n], g->gpr[n], n < 8 || c->mode == CASE_MODE64 ? ~0ull : 0);
     differ(ret, "rflags", e->rflags, g->rflags, ~(u64)(u->flags | X86_RF));
@@ -106,7 +114,7 @@ bool compare(const struct conform_case *c, const struct undefined *u,
             differ(ret, sel[n], e->sel[n], g->sel[n], 0xffff);
     differ(ret, "fs base", e->fs_base, g->fs_base, ~0ull);
     differ(ret, "gs base", e->gs_base, g->gs_base, ~0ull);
-    compare_fpu(&e->x, &g->x, u->fsw, ret);
+    compare_fpu(&e->x, &g->x, u, native->end == CASE_END_FAULT, ret);
     compare_memory(native->data, facet->data, CASE_IMAGE, data_at, ret);
     if (c->code_at >= CASE_SMC)
         compare_memory(native->code, facet->code, sizeof(native->code), smc_at, ret);

@@ -23,6 +23,8 @@ struct undefined {
     u32 flags;     // of RFLAGS
     u16 fsw;       // of the x87 status word
     bool unusable; // the destination too: compare nothing
+    bool mmx;      // if it faults: whether the passage to MMX is seen
+    bool where;    // if it faults: which byte of its operand
 };
 
 void undefined_find(const struct forms *f, const struct conform_case *c, struct undefined *ret);

@@ -99,6 +99,9 @@ static void choose_memory(struct draft *d, u32 reg)
 {
     u32 mod = (u32)rng_below(d->r, 3), rm = (u32)rng_below(d->r, 8);
 
+    if ((d->t->modrm & 7) == 4) // VSIB
+        rm = 4;
+
     if (d->l->bases) {
         choose_limited_memory(d, reg);
         return;

@@ -78,6 +78,9 @@ struct form_row *forms_row(const struct forms *f, const ZydisDecodedInstruction 
     struct form_row *best = NULL;
     u32 bits = 0;
 
+    // Mnemonics of ours whose 256-bit forms are features of their own, which no level has.
+    if (i->meta.isa_set == ZYDIS_ISA_SET_VAES || i->meta.isa_set == ZYDIS_ISA_SET_VPCLMULQDQ)
+        return NULL;
     for (u32 r = f->first_row[i->mnemonic]; r; r = f->rows[r - 1].next) {
         struct form_row *row = &f->rows[r - 1];
 
@@ -190,6 +193,8 @@ static u32 template_bytes(const struct form_template *t, u8 *b)
     if (t->flags & TEMPLATE_MODRM)
         *at++ = t->modrm;
     memset(at, 0, 12);
+    if ((t->modrm & 0xc7) == 4)
+        *at = 0x10; // an index that is neither destination nor mask of a gather
     return (u32)(at - b) + 12;
 }
 
@@ -229,6 +234,10 @@ static void try_opcode(struct search *s, u8 flags, u8 map, u8 opcode)
     for (u32 reg = 0; reg < 8; reg++) {
         t.modrm = (u8)(reg << 3);
         try_template(s, t);
+        if (flags & TEMPLATE_VEX) {
+            t.modrm = (u8)(reg << 3 | 4); // VSIB
+            try_template(s, t);
+        }
         for (u32 rm = 0; rm < (flags & TEMPLATE_VEX ? 1 : 8); rm++) {
             t.modrm = (u8)(0xc0 | reg << 3 | rm);
             try_template(s, t);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "subject.h"
 
+#include "cpu/functional/functional.h"
 #include "isa/x86/fault.h"
 #include "isa/x86/flags.h"
 #include "isa/x86/mem.h"
@@ -28,13 +29,16 @@ enum { LINEAR_GDT = 0x08000000, LINEAR_CODE = 0x08010000 };
 enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40 };
 #define PTE_NX (1ull << 63)
 
-enum { STEP_LIMIT = 20000, GDT_LIMIT = 127 };
+enum { STEP_LIMIT = 20000, GDT_LIMIT = 127, CACHE_BYTES = 4 << 20 };
 
 struct subject {
     enum subject_engine engine;
-    const u8 *background;  // borrowed
-    struct x86_core *core; // owned
-    u8 *ram;               // owned, PHYS_SIZE bytes
+    const u8 *background;      // borrowed
+    struct x86_core *core;     // owned
+    u8 *ram;                   // owned, PHYS_SIZE bytes
+    struct cpu *cpu;           // owned; NULL: step by step
+    struct block_cache *cache; // owned
+    struct dyn_batch *batch;   // owned
 };
 
 static bool ram_access(void *ctx, paddr addr, unsigned size, void *data, bool write)
@@ -131,6 +135,29 @@ static void init_system_state(struct x86_core *c)
     c->core.user_env = true;
 }
 
+static void drop_records(struct dyn_batch *b)
+{
+}
+
+static bool make_engine(struct subject *s, struct error *err)
+{
+    bool traced = s->engine == SUBJECT_TRACED;
+
+    s->core->core.isa = &x86_isa_ops;
+    if (s->engine == SUBJECT_STEP)
+        return true;
+    s->cache = block_cache_new(CACHE_BYTES, traced, err);
+    if (!s->cache)
+        return false;
+    if (traced) {
+        s->batch = dyn_batch_new(1024, drop_records, NULL, err);
+        if (!s->batch)
+            return false;
+    }
+    s->cpu = functional_new(&s->core->core, s->cache, s->batch, err);
+    return s->cpu != NULL;
+}
+
 struct subject *subject_new(enum subject_engine engine, const u8 *background, struct error *err)
 {
     struct subject *s = calloc(1, sizeof(*s));
@@ -152,6 +179,8 @@ struct subject *subject_new(enum subject_engine engine, const u8 *background, st
     put_descriptors(s);
     init_system_state(s->core);
     x86_state_loaded(s->core);
+    if (!make_engine(s, err))
+        goto fail;
     return s;
 no_memory:
     error_set(err, ERROR_RESOURCE, "no memory");
@@ -164,6 +193,9 @@ void subject_free(struct subject *s)
 {
     if (!s)
         return;
+    cpu_free(s->cpu);
+    block_cache_free(s->cache);
+    dyn_batch_free(s->batch);
     if (s->core)
         x86_core_release(s->core);
     free(s->core);
@@ -289,10 +321,11 @@ static void take_data(const struct subject *s, struct case_result *r)
 
 // --- running
 
-static enum core_exit run_steps(struct x86_core *c)
+static enum core_exit steps(struct x86_core *c)
 {
     struct x86_insn insn;
 
+    c->core.budget = c->core.run_budget = STEP_LIMIT;
     for (u32 n = 0; n < STEP_LIMIT; n++) {
         enum core_exit e = x86_check_events(&c->core);
         enum x86_result r;
@@ -306,6 +339,20 @@ static enum core_exit run_steps(struct x86_core *c)
             return c->core.exit;
     }
     return CORE_LIMIT;
+}
+
+static enum core_exit run(struct subject *s)
+{
+    struct core *core = &s->core->core;
+    enum core_exit e;
+    u64 insts;
+
+    if (s->cpu)
+        return cpu_run(s->cpu, STEP_LIMIT, &insts);
+    core->isa->enter(core);
+    e = steps(s->core);
+    core->isa->leave(core);
+    return e;
 }
 
 static void take_end(const struct x86_core *c, enum core_exit e, const struct conform_case *kase,
@@ -337,8 +384,7 @@ void subject_run(struct subject *s, const struct conform_case *c, struct case_re
     put_data(s, c);
     put_code(s, c->code_at, c->code, c->code_len);
     load_state(s, c);
-    s->core->core.budget = STEP_LIMIT;
-    e = run_steps(s->core);
+    e = run(s);
     save_state(s, &r->out);
     take_end(s->core, e, c, r);
     take_data(s, r);

@@ -51,7 +51,19 @@ void undefined_find(const struct forms *f, const struct conform_case *c, struct 
         return;
     if (i.cpu_flags)
         ret->flags = i.cpu_flags->undefined & X86_ARITH_FLAGS;
+    for (u32 n = 0; n < i.operand_count_visible; n++)
+        ret->mmx |= o[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+                    ZydisRegisterGetClass(o[n].reg.value) == ZYDIS_REGCLASS_MMX;
     switch (i.mnemonic) {
+    case ZYDIS_MNEMONIC_MASKMOVQ:
+    case ZYDIS_MNEMONIC_MASKMOVDQU:
+    case ZYDIS_MNEMONIC_VMASKMOVDQU:
+    case ZYDIS_MNEMONIC_VMASKMOVPS:
+    case ZYDIS_MNEMONIC_VMASKMOVPD:
+    case ZYDIS_MNEMONIC_VPMASKMOVD:
+    case ZYDIS_MNEMONIC_VPMASKMOVQ:
+        ret->where = true;
+        break;
     case ZYDIS_MNEMONIC_SHL:
     case ZYDIS_MNEMONIC_SHR:
     case ZYDIS_MNEMONIC_SAR:
