@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SHOWN_PER_ROW = 2, SKIPPED = 77 };
+enum { SHOWN_PER_ROW = 2, SKIPPED = 77, ALL_MODES = (1 << CASE_MODES) - 1 };
 
 struct options {
     u64 seed, cases, first;
@@ -166,37 +166,43 @@ static bool run_batch(struct run *run, u64 *number, u64 end, struct error *err)
     return true;
 }
 
-// One line of TAP per row and engine.
-static void report_rows(struct run *run)
+static bool is_chosen(const struct run *run, const struct form_row *row)
 {
-    u32 tests = 0, n = 0;
+    return !run->o.only || !strcasecmp(run->o.only, row->name);
+}
 
-    for (u32 pass = 0; pass < 2; pass++) {
-        if (pass)
-            printf("1..%u\n", tests);
-        for (u32 e = 0; e < SUBJECT_ENGINES; e++)
-            for (u32 r = 0; run->subject[e] && r < run->forms.n_rows; r++) {
-                const struct form_row *row = &run->forms.rows[r];
-                const struct row_outcome *o = &run->outcome[e][r];
-                const char *why = why_not(row);
+// One test: a row, on all engines. A row that no mode of this run has does not count.
+static void report_row(const struct run *run, u32 n, u32 r)
+{
+    const struct form_row *row = &run->forms.rows[r];
+    const char *why = why_not(row);
+    bool failed = row->cases == 0;
 
-                if (run->o.only && strcasecmp(run->o.only, row->name))
-                    continue;
-                if (pass == 0) {
-                    tests++;
-                    continue;
-                }
-                n++;
-                if (why)
-                    printf("ok %u - %s %s # SKIP %s\n", n, row->name, row->form_name, why);
-                else
-                    printf("%sok %u - %s %s on %s: %" PRIu64 " cases, %u forms, %" PRIu64
-                           " failed\n",
-                           o->failed || !o->cases ? "not " : "", n, row->name, row->form_name,
-                           subject_engine_name((enum subject_engine)e), o->cases, row->forms,
-                           o->failed);
-            }
+    if (!why && !row->forms && run->o.modes != ALL_MODES)
+        why = "other modes";
+    if (why) {
+        printf("ok %u - %s %s # SKIP %s\n", n, row->name, row->form_name, why);
+        return;
     }
+    for (u32 e = 0; e < SUBJECT_ENGINES; e++)
+        failed |= run->subject[e] && run->outcome[e][r].failed;
+    printf("%sok %u - %s %s: %u forms, %" PRIu64 " cases", failed ? "not " : "", n, row->name,
+           row->form_name, row->forms, row->cases);
+    for (u32 e = 0; e < SUBJECT_ENGINES; e++)
+        if (run->subject[e] && run->outcome[e][r].failed)
+            printf(", %" PRIu64 " failed on %s", run->outcome[e][r].failed,
+                   subject_engine_name((enum subject_engine)e));
+    printf("\n");
+}
+
+static void report_rows(const struct run *run)
+{
+    u32 tests = 0;
+
+    for (u32 r = 0; r < run->forms.n_rows; r++)
+        if (is_chosen(run, &run->forms.rows[r]))
+            report_row(run, ++tests, r);
+    printf("1..%u\n", tests);
 }
 
 static void list_forms(const struct run *run)
