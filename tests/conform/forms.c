@@ -79,7 +79,8 @@ struct form_row *forms_row(const struct forms *f, const ZydisDecodedInstruction 
     u32 bits = 0;
 
     // Mnemonics of ours whose 256-bit forms are features of their own, which no level has.
-    if (i->meta.isa_set == ZYDIS_ISA_SET_VAES || i->meta.isa_set == ZYDIS_ISA_SET_VPCLMULQDQ)
+    if (i->meta.isa_set == ZYDIS_ISA_SET_VAES || i->meta.isa_set == ZYDIS_ISA_SET_VPCLMULQDQ ||
+        (i->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX && i->meta.isa_ext == ZYDIS_ISA_EXT_KNC))
         return NULL;
     for (u32 r = f->first_row[i->mnemonic]; r; r = f->rows[r - 1].next) {
         struct form_row *row = &f->rows[r - 1];

@@ -513,7 +513,9 @@ bool x86_decode(const struct x86_core *c, const u8 *bytes, u32 n, vaddr pc, stru
     }
     from_zydis(&z, pc, ret);
     memcpy(ret->bytes, bytes, z.length);
+    // VEX forms of POPCNT, TZCNT and LZCNT are Knights Corner's.
     if ((z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && !ret->vex) ||
+        (ret->vex && z.meta.isa_ext == ZYDIS_ISA_EXT_KNC) ||
         !operands(&decoder, &context, &z, ret)) {
         cannot_execute(ret, x86_exec_ud);
         return true;

@@ -875,6 +875,13 @@ HANDLER(leave)
     DONE();
 }
 
+// A target that is not canonical is #GP of the transfer itself: the exec function's affair.
+#define CHECK_TARGET(target)                                        \
+    do {                                                            \
+        if (UNLIKELY((i64)((target) << 16) >> 16 != (i64)(target))) \
+            MISS_END();                                             \
+    } while (0)
+
 HANDLER(call)
 {
     STORE_AT(u64, p, GPR(X86_RSP) - 8, MISS_END());
@@ -887,6 +894,8 @@ HANDLER(call)
 HANDLER(call_reg)
 {
     u64 target = REG(op->a, u64);
+
+    CHECK_TARGET(target);
     STORE_AT(u64, p, GPR(X86_RSP) - 8, MISS_END());
 
     *p = op->imm;
@@ -901,6 +910,7 @@ HANDLER(ret)
     LOAD_AT(u64, p, GPR(X86_RSP), MISS_END());
 
     target = *p;
+    CHECK_TARGET(target);
     GPR(X86_RSP) = va + 8 + op->imm;
     trace_end(core, target, DYN_TAKEN);
     GOTO_PC(target);
@@ -910,6 +920,7 @@ HANDLER(jump_reg)
 {
     u64 target = REG(op->a, u64);
 
+    CHECK_TARGET(target);
     trace_end(core, target, DYN_TAKEN);
     GOTO_PC(target);
 }
@@ -920,6 +931,7 @@ HANDLER(jump_reg)
         u64 target;                                       \
         LOAD_AT(u64, p, ea_##E(core, op), MISS_END());    \
         target = *p;                                      \
+        CHECK_TARGET(target);                             \
         trace_end(core, target, DYN_TAKEN);               \
         GOTO_PC(target);                                  \
     }                                                     \
@@ -931,6 +943,7 @@ HANDLER(jump_reg)
             MISS_END();                                   \
         LOAD_AT(u64, p, ea_##E(core, op), MISS_END());    \
         target = *p;                                      \
+        CHECK_TARGET(target);                             \
         trace_mem(core, CORE_WRITE, sp, 8, true);         \
         *slot = op->imm;                                  \
         GPR(X86_RSP) = sp;                                \

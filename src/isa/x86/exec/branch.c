@@ -27,10 +27,13 @@ enum x86_result x86_exec_call(struct x86_core *c, const struct x86_insn *i)
 
     if (i->o[0].kind != X86_O_REL)
         r = x86_read(c, i, 0, &target);
-    if (!r)
-        r = x86_check_target(c, target);
-    if (!r)
-        r = x86_push(c, i->next_pc, i->stack_bytes);
+    if (r)
+        return r;
+    if (x86_check_target(c, target)) { // but a fault of the stack comes first
+        r = x86_stack_probe(c, c->s.gpr[X86_RSP] - i->stack_bytes, i->stack_bytes);
+        return r ? r : x86_check_target(c, target);
+    }
+    r = x86_push(c, i->next_pc, i->stack_bytes);
     if (!r)
         c->s.rip = target;
     return r;

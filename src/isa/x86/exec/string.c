@@ -185,14 +185,15 @@ static enum x86_result compare_one(struct x86_core *c, const struct x86_insn *i,
     u32 size = i->op_bytes;
     struct x86_compared v = {0, 0};
     u64 a, b;
-    enum x86_result r = x86_string_source(c, i, size, &a);
+    enum x86_result r =
+        x86_string_destination(c, i, size, CORE_READ, &b); // first, as processors do
 
     if (!r)
-        r = x86_load(c, a, &v.a, size);
-    if (!r)
-        r = x86_string_destination(c, i, size, CORE_READ, &b);
-    if (!r)
         r = x86_load(c, b, &v.b, size);
+    if (!r)
+        r = x86_string_source(c, i, size, &a);
+    if (!r)
+        r = x86_load(c, a, &v.a, size);
     if (r)
         return r;
     x86_string_advance(c, i, X86_RSI, size);
