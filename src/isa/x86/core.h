@@ -72,6 +72,7 @@ struct x86_core {
     struct x86_topology topology;
     u64 features[4]; // shown features, by enum x86_feature
     u64 cycles;      // at the start of the current run: + instructions of the run = for RDTSC
+    u64 ran;         // instructions of the last run, not yet in cycles
     struct x86_stubs *stubs; // isa/x86/stub.h
     bool stubs_owned;        // else borrowed from another core of the machine
     // Between two blocks (isa/x86/events.c).

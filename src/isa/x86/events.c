@@ -38,10 +38,13 @@ void x86_events_enter(struct x86_core *c)
 {
     c->stolen = 0;
     c->stepped = false;
+    c->cycles += c->ran;
+    c->ran = 0;
 }
 
 void x86_events_leave(struct x86_core *c)
 {
+    c->ran = core_run_insts(&c->core);
     c->stolen = 0;
     if (!c->stepped || c->core.budget > 0)
         return;
@@ -100,6 +103,8 @@ static u64 after_step(struct x86_core *c)
 // The next block has one instruction if more must be looked at behind it.
 static void arm_step(struct x86_core *c)
 {
+    if (c->core.budget <= 0) // nothing will run before the next check
+        return;
     c->step_trap = c->s.rflags & X86_TF;
     c->shadow_seen = c->s.int_shadow != 0;
     c->rf_seen = c->s.rflags & X86_RF;

@@ -14,12 +14,15 @@
 
 static u64 x86_pc(const struct core *core)
 {
-    return ((const struct x86_core *)((const char *)core - offsetof(struct x86_core, core)))->s.rip;
+    return x86_linear_pc(
+        (const struct x86_core *)((const char *)core - offsetof(struct x86_core, core)));
 }
 
 static void x86_set_pc(struct core *core, u64 pc)
 {
-    x86_core_of(core)->s.rip = pc;
+    struct x86_core *c = x86_core_of(core);
+
+    c->s.rip = c->code_mode == X86_CODE64 ? pc : (u32)(pc - c->s.seg_base[X86_CS]);
 }
 
 // A fault before an instruction was decoded: delivered, or left to the environment.
@@ -293,6 +296,7 @@ static void x86_leave(struct core *core)
     c->s.mxcsr |= _mm_getcsr() & 0x3f;
     _mm_setcsr(0x1f80);
     x86_flags_commit(c);
+    x86_events_leave(c);
 }
 
 static const char *x86_opcode_name(u16 opcode)
