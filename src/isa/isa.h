@@ -54,8 +54,8 @@ enum { UOP_REGS = 128, UOP_NO_REG = 0xff };
 struct uop {
     u8 class;  // enum uop_class
     u8 size;   // bytes moved or operated on
-    u8 src[4]; // register numbers, UOP_NO_REG where unused
-    u8 dst[2]; //
+    u8 src[4]; // register numbers; unused places, behind the used ones, hold UOP_NO_REG
+    u8 dst[4]; //
 };
 
 enum {

@@ -389,8 +389,18 @@ static u32 static_flags(const ZydisDecodedInstruction *z, const struct x86_insn 
         if (i->prefixes & X86_LOCK || z->mnemonic == ZYDIS_MNEMONIC_XCHG)
             f |= STATIC_ATOMIC;
     }
-    if (z->mnemonic == ZYDIS_MNEMONIC_XLAT)
+    switch (z->mnemonic) { // implied operands
+    case ZYDIS_MNEMONIC_XLAT:
         f |= STATIC_LOAD;
+        break;
+    case ZYDIS_MNEMONIC_MASKMOVQ:
+    case ZYDIS_MNEMONIC_MASKMOVDQU:
+    case ZYDIS_MNEMONIC_VMASKMOVDQU:
+        f |= STATIC_STORE;
+        break;
+    default:
+        break;
+    }
     if (z->meta.category == ZYDIS_CATEGORY_IO || z->meta.category == ZYDIS_CATEGORY_IOSTRINGOP)
         f |= STATIC_IO;
     if (i->string && i->prefixes & (X86_REP | X86_REPNE))

@@ -29,6 +29,7 @@ enum { X86_RECIPE_MAX = UOPS_MAX };
 
 // Register numbers of uops (isa/isa.h): GPRs are 0-15.
 enum x86_uop_reg {
+    X86_UREG_RSP = 4,
     X86_UREG_CF = 17,
     X86_UREG_OF = 18,
     X86_UREG_ZAPS = 19, // SF, ZF, AF, PF
@@ -42,5 +43,8 @@ enum x86_uop_reg {
     X86_UREG_SYSTEM = 96, // segment, control, debug and model-specific registers as one
 };
 
-// Writes the recipe of *i to uops[] and returns the number of uops. May set flags in i->si.flags.
-u32 x86_make_recipe(struct x86_insn *i, struct uop uops[X86_RECIPE_MAX]);
+// Writes the recipe of *i (as x86_decode made it) to uops[] and returns the number of uops, at
+// least one. APPROX: x87 registers are named relative to the top of the stack, so a dependence
+// across a push or pop is one on the wrong register. Sticky status bits (MXCSR, x87 status) make no
+// instruction wait for another.
+u32 x86_make_recipe(const struct x86_insn *i, struct uop uops[X86_RECIPE_MAX]);
