@@ -255,6 +255,11 @@ static struct block *lay_out(struct core *core, const struct builder *b, vaddr p
         *i = b->insns[k];
         block->insns[k] = &i->si;
         p = align(p + sizeof(*i));
+        if (traced) { // only timing models look at recipes
+            i->si.uops = (const struct uop *)p;
+            i->si.n_uops = (u8)x86_make_recipe(i, (struct uop *)p);
+            p = align(p + i->si.n_uops * sizeof(struct uop));
+        }
     }
     *ret_used = (size_t)(p - mem);
     ASSERT(*ret_used <= ISA_BLOCK_BYTES);
@@ -315,5 +320,6 @@ const struct isa_ops x86_isa_ops = {
     .check_events = x86_check_events,
     .enter = x86_enter,
     .leave = x86_leave,
+    .reg_name = x86_uop_reg_name,
     .opcode_name = x86_opcode_name,
 };

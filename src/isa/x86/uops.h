@@ -48,3 +48,6 @@ enum x86_uop_reg {
 // across a push or pop is one on the wrong register. Sticky status bits (MXCSR, x87 status) make no
 // instruction wait for another.
 u32 x86_make_recipe(const struct x86_insn *i, struct uop uops[X86_RECIPE_MAX]);
+
+// The name of a uop's register, for traces; NULL for numbers that are not in use.
+const char *x86_uop_reg_name(u8 reg);
