@@ -89,6 +89,16 @@ static void compare_memory(const u8 *e, const u8 *g, u32 size, const u32 *page_a
     }
 }
 
+// The bits of a GPR that are compared.
+static u64 gpr_mask(const struct conform_case *c, const struct undefined *u, bool fault, u32 n)
+{
+    if (c->mode != CASE_MODE64)
+        return n < 8 ? 0xffffffff : 0;
+    if (u->narrow && fault && (n == X86_RCX || n == X86_RSI || n == X86_RDI))
+        return 0xffffffff;
+    return ~0ull;
+}
+
 bool compare(const struct conform_case *c, const struct undefined *u,
              const struct case_result *native, const struct case_result *facet, struct diffs *ret)
 {
@@ -107,7 +117,7 @@ bool compare(const struct conform_case *c, const struct undefined *u,
         return true;
     compare_end(native, facet, u, ret);
     for (u32 n = 0; n < 16; n++)
-        differ(ret, gpr[n], e->gpr[n], g->gpr[n], n < 8 || c->mode == CASE_MODE64 ? ~0ull : 0);
+        differ(ret, gpr[n], e->gpr[n], g->gpr[n], gpr_mask(c, u, !exit, n));
     differ(ret, "rflags", e->rflags, g->rflags, ~(u64)(u->flags | X86_RF));
     for (u32 n = 0; n < 6; n++)
         if (!(n == CASE_CS && exit))

@@ -203,6 +203,12 @@ static void solve_memory(struct solver *s, u32 n)
         if (chance(s->r, 150))
             ea = choose_address(s, 64);
     }
+    // Whether bytes that are not selected fault is the processor's own affair.
+    if ((s->in->i.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ||
+         s->in->i.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU ||
+         s->in->i.mnemonic == ZYDIS_MNEMONIC_VMASKMOVDQU) &&
+        (ea ^ (ea + size - 1)) & ~0xfffull)
+        ea -= size;
     if (is_implicit_stack(o)) {
         if (chance(s->r, 850))
             ea &= ~7ull;
@@ -298,6 +304,15 @@ static bool solve_relative(struct solver *s)
     return true;
 }
 
+// Of a far transfer: code of another mode must not come to the end of the case.
+static u64 choose_far_target(struct solver *s, u16 sel)
+{
+    u64 v = choose_target(s);
+    u16 own = s->c->mode == CASE_MODE64 ? 0x33 : 0x23;
+
+    return v == s->next && sel != own ? CASE_CODE + 16 : v;
+}
+
 static u16 choose_selector(struct solver *s)
 {
     static const u16 some[] = {0, 1, 3, 0x23, 0x2b, 0x2b, 0x2b, 0x33, 0x10, 0x18, 0x88, 0xfffb};
@@ -309,12 +324,13 @@ static u16 choose_selector(struct solver *s)
 static void put_far_frame(struct solver *s, u64 sp, u32 size, bool iret)
 {
     bool whole = iret && s->c->mode == CASE_MODE64;
-    u64 frame[5] = {choose_target(s), 0, 0, 0, 0};
+    u64 frame[5];
     u8 bytes[40];
 
     frame[1] = chance(s->r, 700)   ? (s->c->mode == CASE_MODE64 ? 0x33u : 0x23u)
                : chance(s->r, 500) ? 0x23u
                                    : choose_selector(s);
+    frame[0] = choose_far_target(s, (u16)frame[1]);
     frame[2] = 0x202 | (rng_next(s->r) & 0xcd5);
     frame[3] = CASE_DATA + CASE_PAGE + between(s->r, 0, 2 * CASE_PAGE);
     frame[4] = chance(s->r, 800) ? 0x2b : choose_selector(s);
@@ -350,17 +366,18 @@ static bool solve_branch(struct solver *s)
     }
     if (far && s->in->o[0].type == ZYDIS_OPERAND_TYPE_POINTER) {
         u32 size = i->operand_width / 8;
-        u64 to = choose_target(s);
         u16 sel = chance(s->r, 700) ? 0x23 : choose_selector(s);
+        u64 to = choose_far_target(s, sel);
 
         memcpy(s->in->bytes + s->in->len - 2 - size, &to, size);
         memcpy(s->in->bytes + s->in->len - 2, &sel, 2);
     } else if (far) {
         u32 size = s->in->o[0].size / 8 - 2;
         u8 bytes[10];
+        u16 sel = chance(s->r, 700) ? 0x33 : choose_selector(s);
 
-        memcpy(bytes, &(u64){choose_target(s)}, 8);
-        memcpy(bytes + size, &(u16){chance(s->r, 700) ? 0x33 : choose_selector(s)}, 2);
+        memcpy(bytes, &(u64){choose_far_target(s, sel)}, 8);
+        memcpy(bytes + size, &sel, 2);
         gen_patch(s->c, s->ea[0], bytes, size + 2);
     } else if (s->in->o[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
         return solve_relative(s);

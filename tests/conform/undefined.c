@@ -51,6 +51,8 @@ void undefined_find(const struct forms *f, const struct conform_case *c, struct 
         return;
     if (i.cpu_flags)
         ret->flags = i.cpu_flags->undefined & X86_ARITH_FLAGS;
+    ret->narrow = i.meta.category == ZYDIS_CATEGORY_STRINGOP && i.address_width == 32 &&
+                  c->mode == CASE_MODE64;
     for (u32 n = 0; n < i.operand_count_visible; n++)
         ret->mmx |= o[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
                     ZydisRegisterGetClass(o[n].reg.value) == ZYDIS_REGCLASS_MMX;

@@ -22,20 +22,20 @@ enum x86_result x86_exec_jcc(struct x86_core *c, const struct x86_insn *i)
 
 enum x86_result x86_exec_call(struct x86_core *c, const struct x86_insn *i)
 {
-    u64 target = i->si.target;
+    u64 target = i->si.target, sp;
     enum x86_result r = X86_OK;
 
     if (i->o[0].kind != X86_O_REL)
         r = x86_read(c, i, 0, &target);
     if (r)
         return r;
-    if (x86_check_target(c, target)) { // but a fault of the stack comes first
-        r = x86_stack_probe(c, c->s.gpr[X86_RSP] - i->stack_bytes, i->stack_bytes);
-        return r ? r : x86_check_target(c, target);
-    }
-    r = x86_push(c, i->next_pc, i->stack_bytes);
+    // Processors have stored the return address when they find the target not canonical.
+    sp = c->s.gpr[X86_RSP] - i->stack_bytes;
+    r = x86_stack_store(c, sp, i->next_pc, i->stack_bytes);
     if (!r)
-        c->s.rip = target;
+        r = x86_jump(c, target);
+    if (!r)
+        x86_set_stack_pointer(c, sp);
     return r;
 }
 

@@ -49,15 +49,6 @@ static inline enum x86_result x86_stack_load(struct x86_core *c, u64 at, u64 *re
     return x86_load(c, linear, ret, size);
 }
 
-// What x86_stack_store would raise.
-static inline enum x86_result x86_stack_probe(struct x86_core *c, u64 at, u32 size)
-{
-    u64 linear;
-    enum x86_result r = x86_linear(c, X86_SS, at & x86_stack_mask(c), size, CORE_WRITE, &linear);
-
-    return r ? r : x86_probe_write(c, linear, size);
-}
-
 static inline enum x86_result x86_push(struct x86_core *c, u64 v, u32 size)
 {
     u64 sp = c->s.gpr[X86_RSP] - size;
