@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "isa/x86/native_test.h"
 
+#include "isa/x86/step.h"
+
+#include "base/alloc.h"
 #include "base/bug.h"
+#include "base/error.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -150,4 +154,57 @@ void native_from_core(struct native *n, const struct x86_core *c)
     x->mxcsr = c->s.mxcsr;
     for (u32 k = 0; k < 8; k++)
         memcpy(x->st[k], c->s.x87 + 16 * ((top + k) & 7), 10);
+}
+
+static bool flat_access(void *ctx, paddr addr, unsigned size, void *data, bool write)
+{
+    memcpy(write ? (void *)addr : data, write ? data : (void *)addr, size);
+    return true;
+}
+
+static u8 *flat_page(void *ctx, paddr page, bool write)
+{
+    return (u8 *)page;
+}
+
+struct x86_core *native_core_new(void)
+{
+    static const struct mem_port_ops flat = {.access = flat_access, .host_page = flat_page};
+    struct x86_core *c = xcalloc(1, sizeof(*c));
+    struct error err;
+
+    if (!x86_core_init(c, 0, &(struct mem_port){.ops = &flat}, "x86-64-v3", &err))
+        BUG("%s", err.message);
+    c->core.isa = &x86_isa_ops;
+    c->s.efer = X86_EFER_LMA;
+    c->s.cr0 |= X86_CR0_PE | X86_CR0_NE;
+    c->s.cr4 = X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_OSXSAVE;
+    c->s.xcr0 = 7;
+    c->s.seg_attr[X86_CS] |= X86_ATTR_L;
+    x86_state_loaded(c);
+    return c;
+}
+
+void native_core_free(struct x86_core *c)
+{
+    x86_core_release(c);
+    free(c);
+}
+
+enum x86_result native_core_run(struct x86_core *c, const u8 *code, const struct native *in,
+                                struct native *ret)
+{
+    struct x86_insn insn;
+    enum x86_result r;
+
+    native_to_core(in, c);
+    c->s.rip = (u64)code;
+    c->fault = (struct x86_fault_info){0};
+    x86_update_mode(c);
+    c->core.isa->enter(&c->core);
+    r = x86_step(c, &insn);
+    c->core.isa->leave(&c->core);
+    *ret = *in;
+    native_from_core(ret, c);
+    return r;
 }

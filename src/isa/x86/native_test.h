@@ -23,6 +23,15 @@ void native_memory_free(u8 *p, u64 bytes);
 // fault *n is the state at the instruction; ymm is then unknown.
 enum native_fault native_run(struct native *n, u8 *code, const u8 *bytes, u32 len);
 
+// A core of level x86-64-v3 in 64-bit mode without paging, which no processor has, whose memory is
+// this process's below 4 GiB.
+struct x86_core *native_core_new(void);
+void native_core_free(struct x86_core *c);
+
 // The state of n to and from a core; x86_core.s.mxcsr too.
 void native_to_core(const struct native *n, struct x86_core *c);
 void native_from_core(struct native *n, const struct x86_core *c);
+
+// Executes one instruction at `code`, from *in to *ret, as an engine would.
+enum x86_result native_core_run(struct x86_core *c, const u8 *code, const struct native *in,
+                                struct native *ret);

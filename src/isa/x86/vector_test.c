@@ -7,8 +7,6 @@
 #include "isa/x86/feature.h"
 #include "isa/x86/flags.h"
 #include "isa/x86/native_test.h"
-#include "isa/x86/step.h"
-#include "isa/x86/stub.h"
 #include "isa/x86/table.h"
 
 #include "base/alloc.h"
@@ -31,17 +29,6 @@ struct bench {
     u32 forms, cases, faults, failures;
     bool seen[4096]; // rows
 };
-
-static bool flat_access(void *ctx, paddr addr, unsigned size, void *data, bool write)
-{
-    memcpy(write ? (void *)addr : data, write ? data : (void *)addr, size);
-    return true;
-}
-
-static u8 *flat_page(void *ctx, paddr page, bool write)
-{
-    return (u8 *)page;
-}
 
 static const u64 corners64[] = {
     0,
@@ -163,25 +150,6 @@ static void show(const struct bench *b, const u8 *bytes, u32 len, const struct n
     }
 }
 
-// Executes the instruction at b->code as the engine would. The state of the core goes to *got.
-static enum x86_result run_ours(struct bench *b, const struct native *in, struct native *got)
-{
-    struct x86_core *c = b->core;
-    struct x86_insn insn;
-    enum x86_result r;
-
-    native_to_core(in, c);
-    c->s.rip = (u64)b->code;
-    c->fault = (struct x86_fault_info){0};
-    x86_update_mode(c);
-    c->core.isa->enter(&c->core);
-    r = x86_step(c, &insn);
-    c->core.isa->leave(&c->core);
-    *got = *in;
-    native_from_core(got, c);
-    return r;
-}
-
 static bool same_fault(enum native_fault f, enum x86_result r, const struct x86_core *c)
 {
     switch (f) {
@@ -221,7 +189,7 @@ static void run_case(struct bench *b, const u8 *bytes, u32 len)
     f = native_run(&want, b->code, bytes, len);
     memcpy(after, window, WINDOW);
     memcpy(window, before, WINDOW);
-    r = run_ours(b, &in, &got);
+    r = native_core_run(b->core, b->code, &in, &got);
     b->cases++;
     b->faults += f != NATIVE_OK;
     if (f != NATIVE_OK) {
@@ -348,23 +316,12 @@ static void vector_instructions_do_what_the_host_does(void **state)
 
 static int set_up(void **state)
 {
-    static const struct mem_port_ops flat = {.access = flat_access, .host_page = flat_page};
     struct bench *b = xcalloc(1, sizeof(*b));
-    struct error err;
 
     b->data = native_memory(DATA_BYTES + 4096);
     b->code = b->data + DATA_BYTES;
     b->rng.state = 1;
-    b->core = xcalloc(1, sizeof(*b->core));
-    if (!x86_core_init(b->core, 0, &(struct mem_port){.ops = &flat}, "x86-64-v3", &err))
-        fail_msg("%s", err.message);
-    b->core->core.isa = &x86_isa_ops;
-    b->core->s.efer = X86_EFER_LMA;
-    b->core->s.cr0 |= X86_CR0_PE | X86_CR0_NE;
-    b->core->s.cr4 = X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_OSXSAVE;
-    b->core->s.xcr0 = 7;
-    b->core->s.seg_attr[X86_CS] |= X86_ATTR_L;
-    x86_state_loaded(b->core);
+    b->core = native_core_new();
     *state = b;
     return 0;
 }
@@ -374,8 +331,7 @@ static int tear_down(void **state)
     struct bench *b = *state;
 
     native_memory_free(b->data, DATA_BYTES + 4096);
-    x86_core_release(b->core);
-    free(b->core);
+    native_core_free(b->core);
     free(b);
     return 0;
 }
