@@ -22,6 +22,18 @@ static bool ends(const struct x86_insn *i, const struct x86_compared *v)
     return compares(i) && (v->a == v->b) != !(i->prefixes & X86_REPNE);
 }
 
+// With 32-bit addresses in 64-bit mode Intel's processors clear the upper half of rCX before they
+// look at the count, and those of the pointers too where data is stored.
+static void clear_upper_halves(struct x86_core *c, const struct x86_insn *i)
+{
+    c->s.gpr[X86_RCX] = (u32)c->s.gpr[X86_RCX];
+    if (i->si.flags & STATIC_STORE) {
+        c->s.gpr[X86_RDI] = (u32)c->s.gpr[X86_RDI];
+        if (i->si.flags & STATIC_LOAD)
+            c->s.gpr[X86_RSI] = (u32)c->s.gpr[X86_RSI];
+    }
+}
+
 // Flags are those of the last comparison, and are set by it only: at a fault in between they are as
 // before the instruction.
 enum x86_result x86_repeat(struct x86_core *c, const struct x86_insn *i, x86_iteration *one,
@@ -37,6 +49,8 @@ enum x86_result x86_repeat(struct x86_core *c, const struct x86_insn *i, x86_ite
             set_flags(c, i, &v);
         return r;
     }
+    if (i->addr_bytes == 4 && c->code_mode == X86_CODE64)
+        clear_upper_halves(c, i);
     if (count == 0)
         return X86_OK;
     if (c->core.trace || c->s.rflags & X86_TF || c->watched)
