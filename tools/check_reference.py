@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The committed reference pages are what the program says of itself. --update writes them anew.
 
-To add a page, add a row to PAGES: the file and the facet command that prints it.
+To add a page, add a row to PAGES: the file and the command that prints it; its first word is
+"facet" or a program of the build folder's tools/.
 """
 
 import difflib
@@ -12,13 +13,16 @@ import subprocess
 import tree
 
 PAGES = [
-    ("docs/reference/cli.md", ["help", "--markdown"]),
-    ("docs/reference/exit-codes.md", ["help", "--markdown", "exit-codes"]),
+    ("docs/reference/cli.md", ["facet", "help", "--markdown"]),
+    ("docs/reference/exit-codes.md", ["facet", "help", "--markdown", "exit-codes"]),
+    ("docs/reference/instructions.md", ["instructions"]),
 ]
 
 
 def check_page(root, facet, path, command, update):
-    made = subprocess.run([facet, *command], capture_output=True, text=True, check=True).stdout
+    program = facet if command[0] == "facet" else os.path.join(
+        os.path.dirname(facet), "tools", command[0])
+    made = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=True).stdout
     target = os.path.join(root, path)
     committed = tree.read(root, path) if os.path.exists(target) else ""
     if made == committed:
