@@ -27,8 +27,8 @@ bench: setup
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) bench/run.py --facet $(BUILD)/facet $(BENCH)
 
-conform: all # the long comparison with the host's processor
-	tools/conform $(BUILD)
+conform: all # the long comparison with the host processor: make conform [CASES=50M] [SEED=1]
+	$(BUILD)/tests/conform/conform --cases $(or $(CASES),50M) --seed $(or $(SEED),1)
 
 fuzz: setup # make fuzz T=elf|yaml|decode [SECONDS=60]
 	tools/fuzz "$(T)" "$(or $(SECONDS),60)"
