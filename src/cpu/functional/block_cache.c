@@ -169,6 +169,14 @@ static void kill(struct block_cache *bc, struct core *core, struct block *b)
         unlist(bc, b, b->pa2);
     b->flags |= BLOCK_DEAD;
     core->isa->kill(b);
+    for (u32 i = 0; i < bc->n_cores; i++) {
+        struct jump_entry *e = &bc->cores[i]->jump[core_jump_index(b->va)];
+
+        if (e->block == b)
+            e->key = CORE_NO_KEY;
+        if (bc->cores[i]->block == b)
+            bc->cores[i]->block_killed = true;
+    }
     bc->n.kills++;
 }
 
@@ -187,21 +195,14 @@ static void code_written(struct block_cache *bc, struct core *core, paddr pa, u3
         unsigned which = which_page(b, page);
 
         next = b->page_next[which];
-        if (block_lines(b, which) & mask) {
+        if (block_lines(b, which) & mask)
             kill(bc, core, b);
-            for (u32 i = 0; i < bc->n_cores; i++)
-                if (bc->cores[i]->block == b)
-                    bc->cores[i]->block_killed = true;
-        } else {
+        else
             lines |= block_lines(b, which);
-        }
     }
     cp->lines = lines;
-    if (!cp->blocks) {
-        struct code_page **slot = page_slot(bc, page);
-
-        *slot = cp->next;
-    }
+    if (!cp->blocks)
+        *page_slot(bc, page) = cp->next;
 }
 
 void block_cache_attach(struct block_cache *bc, struct core *core)

@@ -268,9 +268,13 @@ HANDLER(op_nop)
     DONE();
 }
 
+// Links to a dead block stay; the jump cache knows no dead blocks.
 HANDLER(op_dead)
 {
-    return over_budget(core, op);
+    over_budget(core, op);
+    if (X->code_mode == X86_CODE64)
+        GOTO_PC(X->s.rip);
+    return NULL;
 }
 
 HANDLER(op_jump)
