@@ -26,7 +26,7 @@
 #define COLD __attribute__((noinline, cold))
 #define X x86_core_of(core)
 #define REG(offset, T) (*(T *)((char *)X + (offset)))
-#define GPR(n) (X->s.gpr[n])
+#define GPR(n) REG((n)*8, u64) // also X86_NULL_REG and the bases of segments
 #define LINKS(o) ((const struct op_links *)(o))
 
 // A 32-bit result clears the upper half of its register; smaller ones leave the rest.
@@ -144,26 +144,30 @@ static COLD const struct op *over_budget(struct core *core, const struct op *op)
         ENTER(e_->block);                                                \
     } while (0)
 
-// Along links[which], which is not direct: on another page, or not known yet.
-static __attribute__((noinline)) const struct op *follow(struct core *core, const struct op *links,
-                                                         u32 which)
-{
-    u64 pc = LINKS(links)->at[which];
+// Along a link that is not direct: to another page, or not known yet. op: the links.
+#define FOLLOW(which)                                                  \
+    do {                                                               \
+        u64 to_ = LINKS(op)->at[which];                                \
+        if (X->code_mode == X86_CODE64) { /* else rip is not linear */ \
+            if ((to_ ^ core->block->va) & CORE_PAGE_MASK)              \
+                GOTO_PC(to_);                                          \
+            core->link = (struct block **)&LINKS(op)->to[which];       \
+        }                                                              \
+        X->s.rip = to_;                                                \
+        return NULL;                                                   \
+    } while (0)
 
-    if (X->code_mode == X86_CODE64) { // elsewhere rip is no linear address
-        if ((pc ^ core->block->va) & CORE_PAGE_MASK)
-            GOTO_PC(pc);
-        core->link = (struct block **)&LINKS(links)->to[which];
-    }
-    X->s.rip = pc;
-    return NULL;
+static __attribute__((noinline)) const struct op *follow_fall(struct core *core,
+                                                              const struct op *op)
+{
+    FOLLOW(0);
 }
 
-#ifdef FACET_TAILCALL
-#define FOLLOW(links, which) return follow(core, links, which)
-#else
-#define FOLLOW(links, which) return follow(core, links, which)
-#endif
+static __attribute__((noinline)) const struct op *follow_taken(struct core *core,
+                                                               const struct op *op)
+{
+    FOLLOW(1);
+}
 
 #define BRANCH(links, taken)                                    \
     do {                                                        \
@@ -171,8 +175,11 @@ static __attribute__((noinline)) const struct op *follow(struct core *core, cons
         u32 t_ = (taken);                                       \
         struct block *b_ = LINKS(l_)->to[t_];                   \
         trace_end(core, LINKS(l_)->at[t_], t_ ? DYN_TAKEN : 0); \
-        if (UNLIKELY(!b_))                                      \
-            FOLLOW(l_, t_);                                     \
+        if (UNLIKELY(!b_)) {                                    \
+            if (t_)                                             \
+                TAIL follow_taken(core, l_);                    \
+            TAIL follow_fall(core, l_);                         \
+        }                                                       \
         ENTER(b_);                                              \
     } while (0)
 
@@ -288,7 +295,7 @@ HANDLER(op_fall)
     struct block *b = LINKS(op + 1)->to[1];
 
     if (UNLIKELY(!b))
-        FOLLOW(op + 1, 1);
+        TAIL follow_taken(core, op + 1);
     ENTER(b);
 }
 
@@ -311,27 +318,37 @@ static inline u8 *host(struct core *core, u64 va, u32 size, enum core_access acc
     return LIKELY(e->tag == ((va + size - 1) & CORE_PAGE_MASK)) ? (u8 *)(va + e->addend) : NULL;
 }
 
+// Guest data lies at any address.
+#define ANY __attribute__((aligned(1), may_alias))
+typedef u8 any_u8 ANY;
+typedef u16 any_u16 ANY;
+typedef u32 any_u32 ANY;
+typedef u64 any_u64 ANY;
+typedef i8 any_i8 ANY;
+typedef i16 any_i16 ANY;
+typedef i32 any_i32 ANY;
+
 // p: host address of a T at the op's memory operand, or on to the miss path.
-#define LOAD_AT(T, p, va_, miss)                                  \
-    u64 va = (va_);                                               \
-    const T *p = (const T *)host(core, va, sizeof(T), CORE_READ); \
-    if (UNLIKELY(!p))                                             \
-        miss;                                                     \
+#define LOAD_AT(T, p, va_, miss)                                              \
+    u64 va = (va_);                                                           \
+    const any_##T *p = (const any_##T *)host(core, va, sizeof(T), CORE_READ); \
+    if (UNLIKELY(!p))                                                         \
+        miss;                                                                 \
     trace_mem(core, CORE_READ, va, sizeof(T), false)
 
-#define STORE_AT(T, p, va_, miss)                      \
-    u64 va = (va_);                                    \
-    T *p = (T *)host(core, va, sizeof(T), CORE_WRITE); \
-    if (UNLIKELY(!p))                                  \
-        miss;                                          \
+#define STORE_AT(T, p, va_, miss)                                  \
+    u64 va = (va_);                                                \
+    any_##T *p = (any_##T *)host(core, va, sizeof(T), CORE_WRITE); \
+    if (UNLIKELY(!p))                                              \
+        miss;                                                      \
     trace_mem(core, CORE_WRITE, va, sizeof(T), true)
 
-#define MODIFY_AT(T, p, va_, miss)                     \
-    u64 va = (va_);                                    \
-    T *p = (T *)host(core, va, sizeof(T), CORE_WRITE); \
-    if (UNLIKELY(!p))                                  \
-        miss;                                          \
-    trace_mem(core, CORE_WRITE, va, sizeof(T), false); \
+#define MODIFY_AT(T, p, va_, miss)                                 \
+    u64 va = (va_);                                                \
+    any_##T *p = (any_##T *)host(core, va, sizeof(T), CORE_WRITE); \
+    if (UNLIKELY(!p))                                              \
+        miss;                                                      \
+    trace_mem(core, CORE_WRITE, va, sizeof(T), false);             \
     trace_mem(core, CORE_WRITE, va, sizeof(T), true)
 
 // ---- two-operand arithmetic
@@ -929,30 +946,30 @@ HANDLER(jump_reg)
     GOTO_PC(target);
 }
 
-#define TRANSFER_MEM(E)                                   \
-    HANDLER(jump_mem_##E)                                 \
-    {                                                     \
-        u64 target;                                       \
-        LOAD_AT(u64, p, ea_##E(core, op), MISS_END());    \
-        target = *p;                                      \
-        CHECK_TARGET(target);                             \
-        trace_end(core, target, DYN_TAKEN);               \
-        GOTO_PC(target);                                  \
-    }                                                     \
-    HANDLER(call_mem_##E)                                 \
-    {                                                     \
-        u64 target, sp = GPR(X86_RSP) - 8;                \
-        u64 *slot = (u64 *)host(core, sp, 8, CORE_WRITE); \
-        if (UNLIKELY(!slot))                              \
-            MISS_END();                                   \
-        LOAD_AT(u64, p, ea_##E(core, op), MISS_END());    \
-        target = *p;                                      \
-        CHECK_TARGET(target);                             \
-        trace_mem(core, CORE_WRITE, sp, 8, true);         \
-        *slot = op->imm;                                  \
-        GPR(X86_RSP) = sp;                                \
-        trace_end(core, target, DYN_TAKEN);               \
-        GOTO_PC(target);                                  \
+#define TRANSFER_MEM(E)                                           \
+    HANDLER(jump_mem_##E)                                         \
+    {                                                             \
+        u64 target;                                               \
+        LOAD_AT(u64, p, ea_##E(core, op), MISS_END());            \
+        target = *p;                                              \
+        CHECK_TARGET(target);                                     \
+        trace_end(core, target, DYN_TAKEN);                       \
+        GOTO_PC(target);                                          \
+    }                                                             \
+    HANDLER(call_mem_##E)                                         \
+    {                                                             \
+        u64 target, sp = GPR(X86_RSP) - 8;                        \
+        any_u64 *slot = (any_u64 *)host(core, sp, 8, CORE_WRITE); \
+        if (UNLIKELY(!slot))                                      \
+            MISS_END();                                           \
+        LOAD_AT(u64, p, ea_##E(core, op), MISS_END());            \
+        target = *p;                                              \
+        CHECK_TARGET(target);                                     \
+        trace_mem(core, CORE_WRITE, sp, 8, true);                 \
+        *slot = op->imm;                                          \
+        GPR(X86_RSP) = sp;                                        \
+        trace_end(core, target, DYN_TAKEN);                       \
+        GOTO_PC(target);                                          \
     }
 TRANSFER_MEM(bd)
 TRANSFER_MEM(full)
