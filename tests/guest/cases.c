@@ -7,6 +7,12 @@ extern const u8 guest_faults[], guest_faults_end[];
 extern const u8 guest_breakpoint[], guest_breakpoint_end[];
 extern const u8 guest_all_or_nothing[], guest_all_or_nothing_end[];
 extern const u8 guest_double_fault[], guest_double_fault_end[];
+extern const u8 guest_user[], guest_user_end[];
+extern const u8 guest_user_io[], guest_user_io_end[];
+extern const u8 guest_system_call[], guest_system_call_end[];
+extern const u8 guest_user_gate[], guest_user_gate_end[];
+extern const u8 guest_smep_smap[], guest_smep_smap_end[];
+extern const u8 guest_umip[], guest_umip_end[];
 extern const u8 guest_triple_fault[], guest_triple_fault_end[];
 
 #define KERNEL 0x81 // CS 8, RF
@@ -126,6 +132,78 @@ static const u64 double_fault[] = {
     13, 0x59, 0, KERNEL,      // #UD, then the gate's selector
 };
 
+#define USER 0x2b1 // CS 2BH, RF
+
+static const u64 user[] = {
+    6,  0,    1, USER,     // NOP, then UD2
+    13, 0,    0, USER,     // CLI
+    13, 0,    0, USER,     // HLT
+    13, 0,    0, USER,     // MOV from CR3
+    13, 0,    0, USER,     // MOV to DR0
+    13, 0,    0, USER,     // CLTS
+    13, 0,    0, USER,     // INVLPG
+    13, 0,    0, USER,     // WBINVD
+    13, 0,    0, USER,     // RDMSR
+    13, 0,    0, USER,     // SWAPGS
+    13, 0,    0, USER,     // SYSRET
+    13, 0,    0, USER,     // IN
+    13, 0,    0, USER,     // OUT
+    14, 5,    0, 0x4000,   // supervisor page, read
+    14, 7,    0, 0x4008,   // write
+    14, 4,    0, 0x400000, // not present
+    14, 6,    0, 0x400000, //
+    6,  0,    2, USER,     // PUSH, then UD2
+    14, 0x15, 0, 0x8000,   // supervisor page, execution
+};
+
+static const u64 user_io[] = {
+    6,      0, 2, USER, // port 80H is allowed
+    13,     0, 0, USER, // 81H is not
+    13,     0, 0, USER, // of 87H and 88H one is not
+    6,      0, 3, USER, // 88H and 89H
+    13,     0, 0, USER, // 88H to 8BH
+    13,     0, 0, USER, // beyond the limit
+    6,      0, 7, USER, // with IOPL 3
+    0x3202,             //
+};
+
+static const u64 system_call[] = {
+    0x40c03, 2, 0x803, 8,      0x10, // R11, RCX, RFLAGS, CS, SS
+    6,       0, 2,     USER,         //
+    13,      0, 0,     KERNEL,       // LSTAR
+    6,       0, 0,     KERNEL,       // SCE
+};
+
+static const u64 user_gate[] = {
+    13,          0x11 * 8 + 2,
+    0,           USER, // DPL 0
+    0x5f00 - 40, 2,
+    0x2b,        0x3302,
+    0x72800,     0x23,
+    0,           0x3002,
+    0x7ff0 - 40, 0x5e00 - 40,
+    0x7ff0,      0x10,
+};
+
+static const u64 smep_smap[] = {
+    14, 1,    0, 0x70000, // SMAP, read
+    14, 3,    0, 0x72000, // write
+    14, 0x11, 0, 0x70000, // SMEP
+    5,                    // with AC
+    14, 1,    0, 0x72000, //
+    6,  0,    7, USER,    //
+    6,  0,    0, USER,    // STAC
+};
+
+static const u64 umip[] = {
+    13,   0, 0, USER, //
+    13,   0, 0, USER, //
+    13,   0, 0, USER, //
+    13,   0, 0, USER, //
+    13,   0, 0, USER, //
+    0x38,             // CPL 0 may
+};
+
 #define CASE(name, mode, end, words, why)                                                 \
     {                                                                                     \
 #name, guest_##name, guest_##name##_end, mode, end, words, ARRAY_SIZE(words), why \
@@ -139,6 +217,12 @@ const struct guest_case guest_cases[] = {
          "emulates IRET and splits stores"),
     CASE(double_fault, GUEST_LONG, GUEST_HALTED, double_fault, "does not check a gate's segment"),
     CASE(breakpoint, GUEST_LONG, GUEST_HALTED, breakpoint, NULL),
+    CASE(user, GUEST_LONG, GUEST_HALTED, user, NULL),
+    CASE(user_io, GUEST_LONG, GUEST_HALTED, user_io, "has no IOPL"),
+    CASE(system_call, GUEST_LONG, GUEST_HALTED, system_call, "SYSCALL stays at CPL 3"),
+    CASE(user_gate, GUEST_LONG, GUEST_HALTED, user_gate, "delivers INT n of CPL 3 wrongly"),
+    CASE(smep_smap, GUEST_LONG, GUEST_HALTED, smep_smap, NULL),
+    CASE(umip, GUEST_LONG, GUEST_HALTED, umip, NULL),
     CASE(triple_fault, GUEST_LONG, GUEST_SHUT_DOWN, nothing, NULL),
 };
 
