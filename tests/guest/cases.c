@@ -4,6 +4,7 @@
 #include "guest.h"
 
 extern const u8 guest_faults[], guest_faults_end[];
+extern const u8 guest_mov_ss[], guest_mov_ss_end[];
 extern const u8 guest_breakpoint[], guest_breakpoint_end[];
 extern const u8 guest_all_or_nothing[], guest_all_or_nothing_end[];
 extern const u8 guest_double_fault[], guest_double_fault_end[];
@@ -13,6 +14,10 @@ extern const u8 guest_system_call[], guest_system_call_end[];
 extern const u8 guest_user_gate[], guest_user_gate_end[];
 extern const u8 guest_smep_smap[], guest_smep_smap_end[];
 extern const u8 guest_umip[], guest_umip_end[];
+extern const u8 guest_single_step[], guest_single_step_end[];
+extern const u8 guest_breakpoints[], guest_breakpoints_end[];
+extern const u8 guest_boot[], guest_boot_end[];
+extern const u8 guest_real[], guest_real_end[];
 extern const u8 guest_triple_fault[], guest_triple_fault_end[];
 
 #define KERNEL 0x81 // CS 8, RF
@@ -204,6 +209,34 @@ static const u64 umip[] = {
     0x38,             // CPL 0 may
 };
 
+static const u64 single_step[] = {
+    1, 0, 1, KERNEL_TRAP, 0xffff4ff0, // behind NOP
+    6, 0, 0, KERNEL,      0xffff0ff0, // UD2
+};
+
+static const u64 mov_ss[] = {1, 0, 3, KERNEL_TRAP, 0xffff4ff0};
+
+static const u64 breakpoints[] = {
+    1,  0, 0, KERNEL_TRAP, 0xffff0ff1,             // execution: a fault without RF
+    6,  0, 3, KERNEL,      8,          0xffff0ff0, // INC with RF, then UD2
+    1,  0, 8, KERNEL_TRAP, 0xffff0ff2,             // write of 8 bytes around it
+    1,  0, 7, KERNEL_TRAP, 0xffff0ff4,             // read of one
+    1,  0, 7, KERNEL_TRAP, 0xffff0ff6,             // read-modify-write of both
+    1,  0, 0, KERNEL_TRAP, 0xffff2ff0, 0x400,      // general detect
+    13, 0, 0, KERNEL,      0xffff0fff, 6,          0, 0, KERNEL,
+};
+
+static const u64 boot[] = {
+    0x32, 0x500, 0x123456789abcdef, 8, 0x30, 0x100, 0x16, 0,
+};
+
+static const u64 real[] = {
+    0x4ffa0047,         // flags and SP inside INT: IF is clear
+    0x247,              // and behind it
+    0x4ffc0700, 0x5000, // far call
+    13,         0x100,  6,
+};
+
 #define CASE(name, mode, end, words, why)                                                 \
     {                                                                                     \
 #name, guest_##name, guest_##name##_end, mode, end, words, ARRAY_SIZE(words), why \
@@ -223,6 +256,11 @@ const struct guest_case guest_cases[] = {
     CASE(user_gate, GUEST_LONG, GUEST_HALTED, user_gate, "delivers INT n of CPL 3 wrongly"),
     CASE(smep_smap, GUEST_LONG, GUEST_HALTED, smep_smap, NULL),
     CASE(umip, GUEST_LONG, GUEST_HALTED, umip, NULL),
+    CASE(single_step, GUEST_LONG, GUEST_HALTED, single_step, NULL),
+    CASE(mov_ss, GUEST_LONG, GUEST_HALTED, mov_ss, "does not hold traps back"),
+    CASE(breakpoints, GUEST_LONG, GUEST_HALTED, breakpoints, "has no data breakpoints"),
+    CASE(boot, GUEST_REAL, GUEST_HALTED, boot, NULL),
+    CASE(real, GUEST_REAL, GUEST_HALTED, real, NULL),
     CASE(triple_fault, GUEST_LONG, GUEST_SHUT_DOWN, nothing, NULL),
 };
 
