@@ -40,21 +40,22 @@ enum x86_result x86_exec_pusha(struct x86_core *c, const struct x86_insn *i)
     return X86_OK;
 }
 
+// At a fault, registers that were loaded stay loaded, as on the host; the stack pointer does not
+// move.
 enum x86_result x86_exec_popa(struct x86_core *c, const struct x86_insn *i)
 {
-    u64 sp = c->s.gpr[X86_RSP], v[8];
+    u64 sp = c->s.gpr[X86_RSP];
 
-    for (u32 n = 8; n-- > 0;) {
-        enum x86_result r = x86_pop(c, &v[n], i->stack_bytes);
+    for (u32 n = 8; n-- > 0; sp += i->stack_bytes) {
+        u64 v;
+        enum x86_result r = x86_stack_load(c, sp, &v, i->stack_bytes);
 
-        if (r) {
-            c->s.gpr[X86_RSP] = sp;
+        if (r)
             return r;
-        }
-    }
-    for (u32 n = 0; n < 8; n++)
         if (n != X86_RSP)
-            x86_put_reg(c, n, i->stack_bytes, v[n]);
+            x86_put_reg(c, n, i->stack_bytes, v);
+    }
+    x86_set_stack_pointer(c, sp);
     return X86_OK;
 }
 
