@@ -39,6 +39,20 @@ static u8 *flat_page(void *ctx, paddr page, bool write)
     return (u8 *)page;
 }
 
+// What an instruction did to memory must be what its recipe says.
+static bool fits_recipe(const struct dyn_batch *batch, const struct dyn_inst *d)
+{
+    u32 loads = 0, stores = 0;
+
+    for (u32 k = 0; k < d->si->n_uops; k++) {
+        loads += d->si->uops[k].class == UOP_LOAD;
+        stores += d->si->uops[k].class == UOP_STORE_ADDR;
+    }
+    for (u32 k = 0; k < d->n_mem; k++)
+        *(batch->mem[d->mem_first + k].write ? &stores : &loads) -= 1;
+    return d->si->n_uops > 0 && loads == 0 && stores == 0;
+}
+
 static void consume(struct dyn_batch *batch)
 {
     struct bench *b = batch->ctx;
@@ -48,7 +62,8 @@ static void consume(struct dyn_batch *batch)
 
         if (b->next_pc && d->si->pc != b->next_pc)
             b->broken++;
-        if (d->mem_first + d->n_mem > batch->n_mem)
+        if (d->mem_first + d->n_mem > batch->n_mem ||
+            (!(d->flags & DYN_FAULT) && !fits_recipe(batch, d)))
             b->broken++;
         b->next_pc = d->flags & DYN_FAULT ? 0 : d->next_pc;
         b->records += !(d->flags & DYN_FAULT);

@@ -261,6 +261,14 @@ static struct block *lay_out(struct core *core, const struct builder *b, vaddr p
             p = align(p + i->si.n_uops * sizeof(struct uop));
         }
     }
+    for (u32 k = 0; traced && k < b->n; k++) {
+        struct x86_insn *i = (struct x86_insn *)block->insns[k];
+        struct uop *uops = (struct uop *)p;
+
+        i->si.n_uops = (u8)x86_make_recipe(i, uops);
+        i->si.uops = uops;
+        p += MIN(i->si.n_uops, X86_RECIPE_MAX) * sizeof(*uops);
+    }
     *ret_used = (size_t)(p - mem);
     ASSERT(*ret_used <= ISA_BLOCK_BYTES);
     return block;
