@@ -255,11 +255,6 @@ static struct block *lay_out(struct core *core, const struct builder *b, vaddr p
         *i = b->insns[k];
         block->insns[k] = &i->si;
         p = align(p + sizeof(*i));
-        if (traced) { // only timing models look at recipes
-            i->si.uops = (const struct uop *)p;
-            i->si.n_uops = (u8)x86_make_recipe(i, (struct uop *)p);
-            p = align(p + i->si.n_uops * sizeof(struct uop));
-        }
     }
     for (u32 k = 0; traced && k < b->n; k++) {
         struct x86_insn *i = (struct x86_insn *)block->insns[k];
