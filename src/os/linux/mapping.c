@@ -332,3 +332,14 @@ void mapping_after_write(struct mapping_set *s, u64 dev, u64 ino, u64 offset, u6
         }
     }
 }
+
+void mapping_truncate(struct mapping_set *s, u64 dev, u64 ino, u64 size)
+{
+    struct mapping *m = find_file(s, dev, ino);
+
+    if (!m)
+        return;
+    mapping_drop(m, PAGE_ROUND_UP(size) >> PAGE_SHIFT, ~0ull);
+    if (size % PAGE_BYTES)
+        mapping_after_write(s, dev, ino, size, 1);
+}

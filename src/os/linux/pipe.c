@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Pipes and socket pairs: byte queues between tasks (pipe(7), unix(7)). Both ends share the queue,
+// which is what waiting tasks wait for. Sockets carry bytes, or messages for SOCK_DGRAM and
+// SOCK_SEQPACKET. UNMODELLED: passing descriptors.
+#include "base/bug.h"
+#include "os/linux/file.h"
+#include "os/linux/signal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+enum { PIPE_BYTES = 65536, PIPE_ATOMIC = 4096, PIPE_MAX = 1 << 20 };
+
+struct queue {
+    u8 *bytes; // owned ring
+    u64 size, start, used;
+    u32 readers, writers;
+    bool messages; // each is preceded by its length, a u32
+};
+
+struct socket {
+    struct queue *in, *out;
+    int type;
+};
+
+static struct queue *queue_new(u64 size)
+{
+    struct queue *q = xcalloc(1, sizeof(*q));
+
+    q->size = size;
+    q->bytes = xcalloc(size, 1);
+    q->readers = q->writers = 1;
+    return q;
+}
+
+static void queue_drop(struct queue *q)
+{
+    if (q->readers == 0 && q->writers == 0) {
+        free(q->bytes);
+        free(q);
+    }
+}
+
+static void put_bytes(struct queue *q, const void *from, u64 n)
+{
+    u64 at = (q->start + q->used) % q->size, first = MIN(n, q->size - at);
+
+    memcpy(q->bytes + at, from, first);
+    memcpy(q->bytes, (const u8 *)from + first, n - first);
+    q->used += n;
+}
+
+static void peek_bytes(const struct queue *q, u64 skip, void *to, u64 n)
+{
+    u64 at = (q->start + skip) % q->size, first = MIN(n, q->size - at);
+
+    memcpy(to, q->bytes + at, first);
+    memcpy((u8 *)to + first, q->bytes, n - first);
+}
+
+static void drop_bytes(struct queue *q, u64 n)
+{
+    q->start = (q->start + n) % q->size;
+    q->used -= n;
+}
+
+// All of the iovec's bytes from `skip` on that fit.
+static u64 put_iov(struct queue *q, const struct iovec *iov, int n, u64 skip, u64 size)
+{
+    u8 part[4096];
+    u64 done = 0;
+
+    while (done < size) {
+        u64 some = iov_gather(iov, n, skip + done, part, MIN(sizeof(part), size - done));
+
+        put_bytes(q, part, some);
+        done += some;
+    }
+    return done;
+}
+
+static u64 get_iov(struct queue *q, const struct iovec *iov, int n, u64 size, bool keep)
+{
+    u8 part[4096];
+    u64 done = 0;
+
+    while (done < size) {
+        u64 some = MIN(sizeof(part), size - done);
+
+        peek_bytes(q, keep ? done : 0, part, some);
+        iov_scatter(iov, n, done, part, some);
+        if (!keep)
+            drop_bytes(q, some);
+        done += some;
+    }
+    return done;
+}
+
+static i64 queue_read(struct file *f, struct queue *q, const struct iovec *iov, int n, bool peek)
+{
+    u64 want = iov_bytes(iov, n), got;
+
+    if (q->used == 0)
+        return q->writers == 0 || want == 0 ? 0 : -EAGAIN;
+    if (q->messages) {
+        u32 length;
+
+        peek_bytes(q, 0, &length, sizeof(length));
+        drop_bytes(q, sizeof(length));
+        got = get_iov(q, iov, n, MIN(want, length), false);
+        drop_bytes(q, length - got);
+    } else {
+        got = get_iov(q, iov, n, MIN(want, q->used), peek);
+    }
+    if (!peek)
+        kernel_wake(f->kernel, q);
+    return (i64)got;
+}
+
+static i64 broken(struct task *t)
+{
+    siginfo_t info = {.si_signo = SIGPIPE, .si_code = SI_KERNEL};
+
+    signal_send_task(t, &info);
+    return -EPIPE;
+}
+
+static i64 write_message(struct file *f, struct queue *q, const struct iovec *iov, int n)
+{
+    u32 length = (u32)iov_bytes(iov, n);
+
+    if (iov_bytes(iov, n) + sizeof(length) > q->size)
+        return -EMSGSIZE;
+    if (q->size - q->used < length + sizeof(length))
+        return -EAGAIN;
+    put_bytes(q, &length, sizeof(length));
+    put_iov(q, iov, n, 0, length);
+    kernel_wake(f->kernel, q);
+    return length;
+}
+
+// A blocking write that does not fit goes on where it was: progress counts what is written.
+static i64 queue_write(struct file *f, struct queue *q, struct task *t, const struct iovec *iov,
+                       int n)
+{
+    u64 want = iov_bytes(iov, n), done = t->wait.progress, room, some;
+
+    if (q->readers == 0)
+        return done > 0 ? (i64)done : broken(t);
+    if (q->messages)
+        return write_message(f, q, iov, n);
+    if (want == 0)
+        return 0;
+    room = q->size - q->used;
+    if (room == 0 || (want - done <= PIPE_ATOMIC && done == 0 && room < want))
+        return -EAGAIN;
+    some = put_iov(q, iov, n, done, MIN(want - done, room));
+    kernel_wake(f->kernel, q);
+    done += some;
+    if (done < want && !(f->flags & O_NONBLOCK)) {
+        t->wait.progress = done;
+        return -EAGAIN;
+    }
+    t->wait.progress = 0;
+    return (i64)done;
+}
+
+static i64 pipe_read(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at)
+{
+    return at >= 0 ? -ESPIPE : queue_read(f, f->data, iov, n, false);
+}
+
+static i64 pipe_write(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at)
+{
+    return at >= 0 ? -ESPIPE : queue_write(f, f->data, t, iov, n);
+}
+
+static u32 readable(const struct queue *q)
+{
+    return (q->used > 0 ? POLLIN | POLLRDNORM : 0) | (q->writers == 0 ? POLLHUP : 0);
+}
+
+static u32 writable(const struct queue *q)
+{
+    return (q->size - q->used >= PIPE_ATOMIC ? POLLOUT | POLLWRNORM : 0) |
+           (q->readers == 0 ? POLLERR : 0);
+}
+
+static u32 pipe_read_poll(struct file *f, struct task *t)
+{
+    return readable(f->data);
+}
+
+static u32 pipe_write_poll(struct file *f, struct task *t)
+{
+    return writable(f->data);
+}
+
+static i64 queue_ioctl(const struct queue *q, struct task *t, u64 command, u64 arg)
+{
+    u32 used = (u32)q->used;
+
+    if (command != FIONREAD)
+        return -ENOTTY;
+    return mm_write(t->mm, arg, &used, sizeof(used)) ? 0 : -EFAULT;
+}
+
+static i64 pipe_ioctl(struct file *f, struct task *t, u64 command, u64 arg)
+{
+    return queue_ioctl(f->data, t, command, arg);
+}
+
+static int pipe_status(struct file *f, struct stat *ret_stat)
+{
+    *ret_stat = (struct stat){.st_mode = f->type | 0600,
+                              .st_nlink = 1,
+                              .st_ino = f->ino,
+                              .st_dev = 12,
+                              .st_uid = getuid(),
+                              .st_gid = getgid(),
+                              .st_blksize = 4096};
+    return 0;
+}
+
+static void pipe_read_release(struct file *f)
+{
+    struct queue *q = f->data;
+
+    q->readers = 0;
+    kernel_wake(f->kernel, q);
+    queue_drop(q);
+}
+
+static void pipe_write_release(struct file *f)
+{
+    struct queue *q = f->data;
+
+    q->writers = 0;
+    kernel_wake(f->kernel, q);
+    queue_drop(q);
+}
+
+const struct file_ops pipe_read_ops = {
+    .name = "pipe",
+    .read = pipe_read,
+    .poll = pipe_read_poll,
+    .ioctl = pipe_ioctl,
+    .status = pipe_status,
+    .release = pipe_read_release,
+};
+const struct file_ops pipe_write_ops = {
+    .name = "pipe",
+    .write = pipe_write,
+    .poll = pipe_write_poll,
+    .ioctl = pipe_ioctl,
+    .status = pipe_status,
+    .release = pipe_write_release,
+};
+
+void pipe_new(struct kernel *k, u32 flags, struct file **ret_read, struct file **ret_write)
+{
+    struct queue *q = queue_new(PIPE_BYTES);
+    char *name = xasprintf("pipe:[%llu]", (unsigned long long)k->next_ino + 1);
+
+    *ret_read = file_new(k, &pipe_read_ops, flags | O_RDONLY, name);
+    *ret_write = file_new(k, &pipe_write_ops, flags | O_WRONLY, xstrdup(name));
+    (*ret_write)->ino = (*ret_read)->ino;
+    (*ret_read)->data = (*ret_write)->data = q;
+    (*ret_read)->key = (*ret_write)->key = q;
+    (*ret_read)->type = (*ret_write)->type = S_IFIFO;
+}
+
+i64 pipe_capacity(const struct file *f)
+{
+    return f->ops == &pipe_read_ops || f->ops == &pipe_write_ops
+               ? (i64)((const struct queue *)f->data)->size
+               : -EBADF;
+}
+
+i64 pipe_set_capacity(struct file *f, u64 bytes)
+{
+    struct queue *q = f->data;
+    u64 size = PIPE_ATOMIC;
+    u8 *fresh;
+
+    if (pipe_capacity(f) < 0)
+        return -EBADF;
+    if (bytes > PIPE_MAX)
+        return -EPERM;
+    while (size < bytes)
+        size *= 2;
+    if (size < q->used)
+        return -EBUSY;
+    fresh = xcalloc(size, 1);
+    peek_bytes(q, 0, fresh, q->used);
+    free(q->bytes);
+    q->bytes = fresh;
+    q->start = 0;
+    q->size = size;
+    return (i64)size;
+}
+
+// ---- socket pairs ----
+
+static i64 socket_read(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at)
+{
+    const struct socket *s = f->data;
+
+    return at >= 0 ? -ESPIPE : queue_read(f, s->in, iov, n, false);
+}
+
+static i64 socket_write(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at)
+{
+    const struct socket *s = f->data;
+
+    return at >= 0 ? -ESPIPE : queue_write(f, s->out, t, iov, n);
+}
+
+static u32 socket_poll(struct file *f, struct task *t)
+{
+    const struct socket *s = f->data;
+    u32 ready = readable(s->in) | (writable(s->out) & ~(u32)POLLERR);
+
+    if (s->in->writers == 0)
+        ready |= POLLIN | POLLRDHUP;
+    if (s->out->readers > 0)
+        ready &= ~(u32)POLLHUP;
+    return ready;
+}
+
+static i64 socket_ioctl(struct file *f, struct task *t, u64 command, u64 arg)
+{
+    return queue_ioctl(((const struct socket *)f->data)->in, t, command, arg);
+}
+
+static void socket_keys(struct file *f, struct task *t)
+{
+    const struct socket *s = f->data;
+
+    task_wait_on(t, s->in);
+    task_wait_on(t, s->out);
+}
+
+i64 socket_shutdown(struct file *f, int how)
+{
+    struct socket *s = f->data;
+
+    if (f->ops != &socket_ops)
+        return -ENOTSOCK;
+    if (how == SHUT_RD || how == SHUT_RDWR)
+        s->in->readers = 0;
+    if (how == SHUT_WR || how == SHUT_RDWR)
+        s->out->writers = 0;
+    kernel_wake(f->kernel, s->in);
+    kernel_wake(f->kernel, s->out);
+    return 0;
+}
+
+static void socket_release(struct file *f)
+{
+    struct socket *s = f->data;
+
+    s->in->readers = 0;
+    s->out->writers = 0;
+    kernel_wake(f->kernel, s->in);
+    kernel_wake(f->kernel, s->out);
+    queue_drop(s->in);
+    queue_drop(s->out);
+    free(s);
+}
+
+const struct file_ops socket_ops = {
+    .name = "socket",
+    .read = socket_read,
+    .write = socket_write,
+    .poll = socket_poll,
+    .ioctl = socket_ioctl,
+    .status = pipe_status,
+    .wait = socket_keys,
+    .release = socket_release,
+};
+
+int socket_type(const struct file *f)
+{
+    return f->ops == &socket_ops ? ((const struct socket *)f->data)->type : -1;
+}
+
+void socketpair_new(struct kernel *k, u32 flags, int type, struct file *ret_ends[2])
+{
+    struct queue *q[2] = {queue_new(PIPE_BYTES * 4), queue_new(PIPE_BYTES * 4)};
+
+    for (int i = 0; i < 2; i++) {
+        struct socket *s = xcalloc(1, sizeof(*s));
+        struct file *f = file_new(k, &socket_ops, flags | O_RDWR, NULL);
+
+        q[i]->messages = type != SOCK_STREAM;
+        *s = (struct socket){.in = q[i], .out = q[1 - i], .type = type};
+        f->path = xasprintf("socket:[%llu]", (unsigned long long)f->ino);
+        f->data = s;
+        f->type = S_IFSOCK;
+        ret_ends[i] = f;
+    }
+}

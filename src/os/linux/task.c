@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Life and death of tasks and processes.
+#include "os/linux/task.h"
+
+#include "base/bug.h"
+#include "os/linux/file.h"
+#include "os/linux/fs.h"
+#include "os/linux/kernel.h"
+#include "os/linux/signal.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static void timed_out(void *owner, struct event *event)
+{
+    task_wake(owner);
+}
+
+static void alarm_rings(void *owner, struct event *event)
+{
+    struct process *p = owner;
+    siginfo_t info = {.si_signo = SIGALRM, .si_code = SI_KERNEL};
+
+    if (p->alarm_interval)
+        event_schedule_in(&p->alarm, p->alarm_interval);
+    signal_send_process(p, &info);
+}
+
+struct process *process_new(struct kernel *k, int ppid)
+{
+    struct process *p = xcalloc(1, sizeof(*p));
+
+    p->kernel = k;
+    p->pid = k->next_pid++;
+    p->ppid = ppid;
+    p->group = p->session = p->pid;
+    p->dumpable = true;
+    p->exit_signal = SIGCHLD;
+    p->started = kernel_now(k);
+    event_init(&p->alarm, &k->events, "alarm", alarm_rings, p);
+    for (u32 i = 0; i < RLIMITS; i++)
+        p->limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+    p->limits[RLIMIT_STACK].rlim_cur = MiB(8);
+    p->limits[RLIMIT_NOFILE] = (struct rlimit){1024, 4096};
+    p->limits[RLIMIT_CORE].rlim_cur = 0;
+    p->limits[RLIMIT_NPROC] = (struct rlimit){4096, 4096};
+    p->limits[RLIMIT_SIGPENDING] = (struct rlimit){4096, 4096};
+    p->limits[RLIMIT_MEMLOCK] = (struct rlimit){MiB(8), MiB(8)};
+    p->limits[RLIMIT_MSGQUEUE] = (struct rlimit){819200, 819200};
+    p->limits[RLIMIT_NICE] = (struct rlimit){0, 0};
+    p->limits[RLIMIT_RTPRIO] = (struct rlimit){0, 0};
+    VEC_PUSH(&k->processes, p);
+    k->n.numProcesses++;
+    return p;
+}
+
+struct task *task_new(struct process *p, int tid)
+{
+    struct task *t = xcalloc(1, sizeof(*t));
+    struct kernel *k = p->kernel;
+
+    t->kernel = k;
+    t->process = p;
+    t->tid = tid;
+    t->state = TASK_DEAD;
+    t->affinity = k->n_cpus >= 64 ? ~0ull : (1ull << k->n_cpus) - 1;
+    t->alt_stack_flags = SS_DISABLE;
+    event_init(&t->wait.timeout, &k->events, "timeout", timed_out, t);
+    VEC_PUSH(p, t);
+    k->n_tasks++;
+    k->n.numThreads++;
+    return t;
+}
+
+struct process *process_find(struct kernel *k, int pid)
+{
+    for (size_t i = 0; i < k->processes.count; i++) {
+        if (k->processes.items[i]->pid == pid)
+            return k->processes.items[i];
+    }
+    return NULL;
+}
+
+struct task *task_find(struct kernel *k, int tid)
+{
+    for (size_t i = 0; i < k->processes.count; i++) {
+        struct process *p = k->processes.items[i];
+
+        for (size_t n = 0; n < p->count; n++) {
+            if (p->items[n]->tid == tid)
+                return p->items[n];
+        }
+    }
+    return NULL;
+}
+
+// A robust futex whose owner died: the next locker learns of it.
+static void robust_futex_died(struct task *t, vaddr va)
+{
+    u32 word;
+
+    if (!mm_read(t->mm, va, &word, sizeof(word)) || (word & FUTEX_TID_MASK) != (u32)t->tid)
+        return;
+    word = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+    if (mm_write(t->mm, va, &word, sizeof(word)) && (word & FUTEX_WAITERS))
+        futex_wake_address(t, va, 1);
+}
+
+static void walk_robust_list(struct task *t)
+{
+    enum { ENTRIES_MAX = 2048 };
+    struct robust_list_head head;
+    vaddr at;
+
+    if (!t->robust_list || !mm_read(t->mm, t->robust_list, &head, sizeof(head)))
+        return;
+    at = (vaddr)head.list.next;
+    for (u32 i = 0; i < ENTRIES_MAX && (at & ~1ull) != t->robust_list; i++) {
+        u64 next;
+
+        if (!mm_read(t->mm, at & ~1ull, &next, sizeof(next)))
+            return;
+        robust_futex_died(t, (at & ~1ull) + (u64)head.futex_offset);
+        at = next;
+    }
+    if (head.list_op_pending)
+        robust_futex_died(t, (vaddr)head.list_op_pending + (u64)head.futex_offset);
+}
+
+// What a task does when it leaves an address space (exit and execve).
+void task_leave_mm(struct task *t)
+{
+    u32 zero = 0;
+
+    walk_robust_list(t);
+    t->robust_list = 0;
+    if (t->clear_tid && t->mm && t->mm->refs > 1) {
+        if (mm_write(t->mm, t->clear_tid, &zero, sizeof(zero)))
+            futex_wake_address(t, t->clear_tid, 1);
+    }
+    t->clear_tid = 0;
+    if (t->vfork_parent) {
+        t->vfork_parent->vfork_done = true;
+        task_wake(t->vfork_parent);
+        t->vfork_parent = NULL;
+    }
+}
+
+void signal_table_unref(struct signal_table *s)
+{
+    if (s && --s->refs == 0)
+        free(s);
+}
+
+static void task_free(struct task *t)
+{
+    struct kernel *k = t->kernel;
+
+    t->process->insts += t->insts;
+    kernel_drop(k, t);
+    // Somebody may wait with this task as vfork parent.
+    for (size_t i = 0; i < k->processes.count; i++) {
+        for (size_t n = 0; n < k->processes.items[i]->count; n++) {
+            if (k->processes.items[i]->items[n]->vfork_parent == t)
+                k->processes.items[i]->items[n]->vfork_parent = NULL;
+        }
+    }
+    fd_table_unref(t->fds);
+    fs_unref(t->fs);
+    signal_table_unref(t->actions);
+    mm_unref(t->mm);
+    signal_pending_release(&t->pending);
+    free(t->wait.items);
+    free(t);
+    k->n_tasks--;
+}
+
+static void adopt_children(struct process *p)
+{
+    struct kernel *k = p->kernel;
+
+    // Orphans go to no one: they are reaped at once when they end.
+    for (size_t i = 0; i < k->processes.count; i++) {
+        struct process *child = k->processes.items[i];
+
+        if (child->ppid != p->pid)
+            continue;
+        child->ppid = 1;
+        if (child->zombie) {
+            process_reap(child);
+            i = (size_t)-1;
+        } else if (child->parent_death_signal) {
+            siginfo_t info = {.si_signo = child->parent_death_signal, .si_code = SI_KERNEL};
+
+            signal_send_process(child, &info);
+        }
+    }
+}
+
+static void tell_parent(struct process *p)
+{
+    struct kernel *k = p->kernel;
+    struct process *parent = process_find(k, p->ppid);
+    siginfo_t info = {.si_signo = p->exit_signal};
+    bool signalled = p->exit_status & 0x7f;
+    const struct signal_action *action;
+
+    if (!parent || parent->count == 0) {
+        process_reap(p);
+        return;
+    }
+    info.si_pid = p->pid;
+    info.si_uid = getuid();
+    info.si_code = signalled ? CLD_KILLED : CLD_EXITED;
+    info.si_status = signalled ? p->exit_status & 0x7f : p->exit_status >> 8;
+    action = p->exit_signal ? &parent->items[0]->actions->action[p->exit_signal - 1] : NULL;
+    if (p->exit_signal)
+        signal_send_process(parent, &info);
+    kernel_wake(k, parent);
+    if (action && p->exit_signal == SIGCHLD &&
+        (action->handler == (u64)(uintptr_t)SIG_IGN || (action->flags & SA_NOCLDWAIT)))
+        process_reap(p);
+}
+
+static void process_ended(struct process *p)
+{
+    struct kernel *k = p->kernel;
+
+    if (p->pid == k->init_pid) {
+        k->init_ended = true;
+        k->init_status = p->exit_status;
+    }
+    event_cancel(&p->alarm);
+    for (size_t i = 0; i < p->n_timers; i++)
+        event_cancel(&p->timers[i]->event);
+    p->zombie = true;
+    adopt_children(p);
+    tell_parent(p);
+}
+
+static void remove_task(struct process *p, struct task *t)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->items[i] != t)
+            p->items[kept++] = p->items[i];
+    }
+    p->count = kept;
+}
+
+void task_exit(struct task *t, int status)
+{
+    struct process *p = t->process;
+
+    task_leave_mm(t);
+    if (!p->exiting)
+        p->exit_status = status;
+    p->faults += t->mm->faults_minor;
+    remove_task(p, t);
+    task_free(t);
+    kernel_wake(p->kernel, p->items); // execve and others that wait for threads
+    if (p->count == 0)
+        process_ended(p);
+}
+
+void process_exit(struct process *p, int status)
+{
+    if (p->exiting)
+        return;
+    p->exiting = true;
+    p->exit_status = status;
+    while (p->count > 1)
+        task_exit(p->items[p->count - 1], status);
+    task_exit(p->items[0], status);
+}
+
+void process_keep_only(struct task *t)
+{
+    struct process *p = t->process;
+
+    while (p->count > 1)
+        task_exit(p->items[p->items[0] == t], 0);
+    t->tid = p->pid;
+}
+
+void process_reap(struct process *p)
+{
+    struct kernel *k = p->kernel;
+    struct process *parent = process_find(k, p->ppid);
+    size_t kept = 0;
+
+    if (parent)
+        parent->children_insts += p->insts + p->children_insts;
+    for (size_t i = 0; i < k->processes.count; i++) {
+        if (k->processes.items[i] != p)
+            k->processes.items[kept++] = k->processes.items[i];
+    }
+    k->processes.count = kept;
+    for (size_t i = 0; i < p->n_timers; i++)
+        free(p->timers[i]);
+    event_cancel(&p->alarm);
+    free(p->timers);
+    free(p->items);
+    signal_pending_release(&p->pending);
+    free(p);
+}
