@@ -115,8 +115,6 @@ int native_record(int sig, void *info, void *context)
     n->rip = (u64)r[REG_RIP];
     n->rflags = (u64)r[REG_EFL];
     n->sel[CASE_CS] = (u16)r[REG_CSGSFS];
-    n->sel[CASE_GS] = (u16)(r[REG_CSGSFS] >> 16);
-    n->sel[CASE_FS] = (u16)(r[REG_CSGSFS] >> 32);
     n->sel[CASE_SS] = (u16)(r[REG_CSGSFS] >> 48);
     n->trapno = (u32)r[REG_TRAPNO];
     n->error = (u32)r[REG_ERR];

@@ -114,6 +114,8 @@ native_signal:
     popfq
     mov %es, C(NATIVE_SEL + 0)
     mov %ds, C(NATIVE_SEL + 6)
+    mov %fs, C(NATIVE_SEL + 8)
+    mov %gs, C(NATIVE_SEL + 10)
     rdfsbase %rax
     mov %rax, C(NATIVE_FS)
     rdgsbase %rax

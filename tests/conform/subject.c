@@ -132,6 +132,8 @@ static void init_system_state(struct x86_core *c)
     s->xcr0 = 7;
     s->gdt_base = LINEAR_GDT;
     s->gdt_limit = GDT_LIMIT;
+    s->seg_attr[X86_LDTR] = X86_ATTR_UNUSABLE;
+    s->seg_limit[X86_LDTR] = 0;
     c->core.user_env = true;
 }
 
