@@ -92,6 +92,8 @@ static void compare_memory(const u8 *e, const u8 *g, u32 size, const u32 *page_a
 // The bits of a GPR that are compared.
 static u64 gpr_mask(const struct conform_case *c, const struct undefined *u, bool fault, u32 n)
 {
+    if (u->gprs && fault && n != X86_RSP)
+        return 0;
     if (c->mode != CASE_MODE64)
         return n < 8 ? 0xffffffff : 0;
     if (u->narrow && fault && (n == X86_RCX || n == X86_RSI || n == X86_RDI))

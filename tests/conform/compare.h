@@ -26,6 +26,7 @@ struct undefined {
     bool mmx;      // if it faults: whether the passage to MMX is seen
     bool where;    // if it faults: which byte of its operand
     bool narrow;   // if it faults: the upper halves of RCX, RSI, RDI
+    bool gprs;     // if it faults: GPRs but RSP
 };
 
 void undefined_find(const struct forms *f, const struct conform_case *c, struct undefined *ret);

@@ -66,6 +66,8 @@ static u64 choose_address(struct solver *s, u32 size)
         return CASE_DATA + 4 * CASE_PAGE + between(s->r, 0, CASE_PAGE - size);
     if (x < 985)
         return CASE_CODE + between(s->r, 0, CASE_CODE_PAGES * CASE_PAGE - 1);
+    if (s->c->mode == CASE_MODE32 && x < 992)
+        return 0x100000000 - between(s->r, 1, 16);
     if (s->c->mode != CASE_MODE64 || x < 990)
         return 0x40000000 + (rng_next(s->r) & 0x0fffffff);
     return rng_next(s->r) | (chance(s->r, 500) ? 0 : 0xffff800000000000u);

@@ -57,6 +57,16 @@ void undefined_find(const struct forms *f, const struct conform_case *c, struct 
         ret->mmx |= o[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
                     ZydisRegisterGetClass(o[n].reg.value) == ZYDIS_REGCLASS_MMX;
     switch (i.mnemonic) {
+    case ZYDIS_MNEMONIC_POPA: // those that come before the page that is missing are loaded
+    case ZYDIS_MNEMONIC_POPAD:
+        ret->gprs = true;
+        break;
+    case ZYDIS_MNEMONIC_RET: // far: which of CS and rIP is read first
+    case ZYDIS_MNEMONIC_IRET:
+    case ZYDIS_MNEMONIC_IRETD:
+    case ZYDIS_MNEMONIC_IRETQ:
+        ret->where = i.meta.branch_type != ZYDIS_BRANCH_TYPE_NEAR;
+        break;
     case ZYDIS_MNEMONIC_MASKMOVQ:
     case ZYDIS_MNEMONIC_MASKMOVDQU:
     case ZYDIS_MNEMONIC_VMASKMOVDQU:

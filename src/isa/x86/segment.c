@@ -21,7 +21,8 @@ static bool inside(u32 attr, u32 limit, u64 offset, u32 size)
 
     if ((attr & (X86_ATTR_S | 0xc)) == (X86_ATTR_S | 4))
         return offset > limit && last <= (attr & X86_ATTR_DB ? 0xffffffffu : 0xffffu);
-    return last <= limit;
+    // Behind 4 GiB addresses start at 0 again: it need not fault (SDM vol. 3A §5.3), and does not.
+    return last <= limit || limit == 0xffffffff;
 }
 
 static bool accessible(u32 attr, enum core_access access)

@@ -26,14 +26,13 @@ enum x86_result x86_exec_bound(struct x86_core *c, const struct x86_insn *i)
 
     if (!r)
         r = x86_load(c, linear, &lower, size);
+    if (!r && (i64)index < (i64)x86_sign_extend(lower, log2))
+        return x86_raise(c, X86_EXC_BR);
     if (!r)
         r = x86_load(c, linear + size, &upper, size);
-    if (r)
-        return r;
-    if ((i64)index < (i64)x86_sign_extend(lower, log2) ||
-        (i64)index > (i64)x86_sign_extend(upper, log2))
+    if (!r && (i64)index > (i64)x86_sign_extend(upper, log2))
         return x86_raise(c, X86_EXC_BR);
-    return X86_OK;
+    return r;
 }
 
 // CLFLUSH, CLFLUSHOPT, CLWB fault as a load does, and read nothing.
