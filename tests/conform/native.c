@@ -114,6 +114,9 @@ int native_record(int sig, void *info, void *context)
         n->gpr[i] = (u64)r[greg[i]];
     n->rip = (u64)r[REG_RIP];
     n->rflags = (u64)r[REG_EFL];
+    memcpy(n->sel, n->signal_sel, sizeof(n->sel));
+    n->fs = n->signal_fs;
+    n->gs = n->signal_gs;
     n->sel[CASE_CS] = (u16)r[REG_CSGSFS];
     n->sel[CASE_SS] = (u16)(r[REG_CSGSFS] >> 48);
     n->trapno = (u32)r[REG_TRAPNO];

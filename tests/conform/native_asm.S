@@ -112,14 +112,14 @@ native_leave:
 native_signal:
     pushq $2
     popfq
-    mov %es, C(NATIVE_SEL + 0)
-    mov %ds, C(NATIVE_SEL + 6)
-    mov %fs, C(NATIVE_SEL + 8)
-    mov %gs, C(NATIVE_SEL + 10)
+    mov %es, C(NATIVE_SIGNAL_SEL + 0)
+    mov %ds, C(NATIVE_SIGNAL_SEL + 6)
+    mov %fs, C(NATIVE_SIGNAL_SEL + 8)
+    mov %gs, C(NATIVE_SIGNAL_SEL + 10)
     rdfsbase %rax
-    mov %rax, C(NATIVE_FS)
+    mov %rax, C(NATIVE_SIGNAL_FS)
     rdgsbase %rax
-    mov %rax, C(NATIVE_GS)
+    mov %rax, C(NATIVE_SIGNAL_GS)
     mov C(NATIVE_HOST_FS), %rax
     wrfsbase %rax
     sub $8, %rsp
@@ -127,7 +127,7 @@ native_signal:
     add $8, %rsp
     test %eax, %eax
     jnz native_leave
-    mov C(NATIVE_FS), %rax
+    mov C(NATIVE_SIGNAL_FS), %rax
     wrfsbase %rax
     ret // to the kernel's return from signals
 

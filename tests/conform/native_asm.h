@@ -15,6 +15,9 @@
 #define NATIVE_GPR 0x80
 #define NATIVE_RFLAGS 0x100
 #define NATIVE_XSAVE 0x140
+#define NATIVE_SIGNAL_FS 0x480
+#define NATIVE_SIGNAL_GS 0x488
+#define NATIVE_SIGNAL_SEL 0x490
 #define NATIVE_STACK 0x1000 // top
 
 #ifndef __ASSEMBLER__
@@ -33,6 +36,8 @@ struct native_control {
     u64 rflags;
     u64 pad2[7];
     struct case_xsave x;
+    u64 signal_fs, signal_gs; // as the signal found them
+    u16 signal_sel[8];        //
     // The kernel's word on an exception.
     u64 rip, address;
     u32 trapno, error;
@@ -47,6 +52,8 @@ _Static_assert(offsetof(struct native_control, mxcsr) == NATIVE_MXCSR, "");
 _Static_assert(offsetof(struct native_control, gpr) == NATIVE_GPR, "");
 _Static_assert(offsetof(struct native_control, rflags) == NATIVE_RFLAGS, "");
 _Static_assert(offsetof(struct native_control, x) == NATIVE_XSAVE, "");
+_Static_assert(offsetof(struct native_control, signal_fs) == NATIVE_SIGNAL_FS, "");
+_Static_assert(offsetof(struct native_control, signal_sel) == NATIVE_SIGNAL_SEL, "");
 _Static_assert(sizeof(struct native_control) < 0x800, "the stack of the way out lies behind");
 
 // Runs the case in NATIVE_CONTROL; comes back through native_exit or native_leave.
