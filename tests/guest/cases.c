@@ -18,6 +18,13 @@ extern const u8 guest_single_step[], guest_single_step_end[];
 extern const u8 guest_breakpoints[], guest_breakpoints_end[];
 extern const u8 guest_boot[], guest_boot_end[];
 extern const u8 guest_real[], guest_real_end[];
+extern const u8 guest_segments[], guest_segments_end[];
+extern const u8 guest_selectors[], guest_selectors_end[];
+extern const u8 guest_wrap[], guest_wrap_end[];
+extern const u8 guest_call_gate[], guest_call_gate_end[];
+extern const u8 guest_tasks[], guest_tasks_end[];
+extern const u8 guest_virtual_8086[], guest_virtual_8086_end[];
+extern const u8 guest_paging32[], guest_paging32_end[];
 extern const u8 guest_triple_fault[], guest_triple_fault_end[];
 
 #define KERNEL 0x81 // CS 8, RF
@@ -237,6 +244,60 @@ static const u64 real[] = {
     13,         0x100,  6,
 };
 
+static const u64 segments[] = {
+    13,       0,    0, KERNEL, // expand-down
+    13,       0,    0, KERNEL, // limit
+    13,       0,    0, KERNEL, //
+    13,       0,    0, KERNEL, // read-only
+    13,       0x58, 0, KERNEL, // execute-only into FS
+    13,       0x58, 0, KERNEL, // into SS
+    13,       0,    0, KERNEL, // writing code
+    13,       0,    0, KERNEL, // null FS used
+    13,       0,    0, KERNEL, // null SS
+    11,       0x68, 0, KERNEL, // not present
+    12,       0x68, 0, KERNEL, //
+    13,       0x28, 0, KERNEL, // system segment
+    13,       0xc,  0, KERNEL, // no local table
+    0xcf9300,                  //
+    13,       0x1c, 0, KERNEL, // beyond it
+};
+
+static const u64 selectors[] = {0xfff, 0x40, 0xe500, 0, 0, 1, 0x1232, 1};
+
+static const u64 wrap[] = {13, 0, 0, KERNEL};
+
+static const u64 call_gate[] = {
+    0x5f00 - 24, 0, 0x1b, 0x2222, 0x1111, 0x77f8, 0x23, 8, //
+    6,           0, 0,    0x1b1,
+};
+
+static const u64 tasks[] = {
+    0xb,     0x77, 0x4002, 8,      0x28, 0x1234, 0, // in task B
+    0x1234,  0x99, 0x28,   0x8b,   0x89,            // back
+    13,      0x28, 0,      KERNEL,                  // busy
+    10,      0x70, 0,      KERNEL,                  // short
+    0xbb,    2,                                     // through the gate
+    0x89,                                           //
+    0x10000, 0x28,                                  // by the exception
+};
+
+static const u64 virtual_8086[] = {
+    0x77, 0x800, 0xf00, 0x1234, 0x3202, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, //
+    13,   0,     0,     0x8001,                                          // CLI without IOPL
+    13,   0,     0,     0x8001,                                          // IN
+};
+
+static const u64 paging32[] = {
+    14,   3,        0,      0x400800,   // write protection
+    0x55,                               //
+    14,   0,        0,      0x402000,   // not present
+    0xe3, 0x201027, 0x7067,             //
+    0x66,                               //
+    14,   0x11,     0,      0x401000,   // no-execute
+    14,   0,        0,      0x40000000, //
+    13,   0,        0,      KERNEL,     // reserved bit in a pointer
+};
+
 #define CASE(name, mode, end, words, why)                                                 \
     {                                                                                     \
 #name, guest_##name, guest_##name##_end, mode, end, words, ARRAY_SIZE(words), why \
@@ -261,6 +322,13 @@ const struct guest_case guest_cases[] = {
     CASE(breakpoints, GUEST_LONG, GUEST_HALTED, breakpoints, "has no data breakpoints"),
     CASE(boot, GUEST_REAL, GUEST_HALTED, boot, NULL),
     CASE(real, GUEST_REAL, GUEST_HALTED, real, NULL),
+    CASE(segments, GUEST_PROTECTED, GUEST_HALTED, segments, NULL),
+    CASE(selectors, GUEST_PROTECTED, GUEST_HALTED, selectors, NULL),
+    CASE(wrap, GUEST_PROTECTED, GUEST_HALTED, wrap, NULL),
+    CASE(call_gate, GUEST_PROTECTED, GUEST_HALTED, call_gate, NULL),
+    CASE(tasks, GUEST_PROTECTED, GUEST_HALTED, tasks, NULL),
+    CASE(virtual_8086, GUEST_PROTECTED, GUEST_HALTED, virtual_8086, NULL),
+    CASE(paging32, GUEST_PROTECTED, GUEST_HALTED, paging32, NULL),
     CASE(triple_fault, GUEST_LONG, GUEST_SHUT_DOWN, nothing, NULL),
 };
 

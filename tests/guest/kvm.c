@@ -171,6 +171,10 @@ static bool run(struct vm *v, struct guest_result *r)
         case KVM_EXIT_INTERNAL_ERROR:
             cannot_emulate(v, r);
             return false;
+        case KVM_EXIT_MMIO:
+            snprintf(r->why, sizeof(r->why), "KVM leaves RAM at %#llx",
+                     (unsigned long long)k->mmio.phys_addr);
+            return false;
         default:
             snprintf(r->why, sizeof(r->why), "exit reason %u", k->exit_reason);
             return false;

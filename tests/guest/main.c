@@ -6,9 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SHOWN_MAX = 12 };
+
 static bool compare(const struct guest_case *g, const struct guest_result *r, const char *where)
 {
     static const char *const ends[] = {"halted", "shut down", "stuck"};
+    u32 shown = 0;
     bool ok = true;
 
     if (r->end != g->end) {
@@ -24,7 +27,7 @@ static bool compare(const struct guest_case *g, const struct guest_result *r, co
         printf("# %s on %s: word %u is %#llx, expected %#llx\n", g->name, where, i,
                (unsigned long long)r->words[i], (unsigned long long)expected);
         ok = false;
-        if (i >= g->n_expected + 4)
+        if (++shown == SHOWN_MAX)
             break;
     }
     return ok;

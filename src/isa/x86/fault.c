@@ -218,6 +218,20 @@ static enum x86_result enter32(struct x86_core *c, const struct delivery *e, con
     return X86_OK;
 }
 
+static enum x86_result enter_task(struct x86_core *c, const struct delivery *e,
+                                  const struct entry *n)
+{
+    u64 before = c->s.rflags;
+    enum x86_result r;
+
+    c->s.rflags |= saved_flags(c, e) & X86_RF;
+    r = x86_task_switch(c, n->sel, X86_TASK_INTERRUPT, n->ext, e->rip,
+                        e->has_error ? &e->error : NULL);
+    if (r != X86_OK && c->s.rip == e->rip) // still in the old task
+        c->s.rflags = before;
+    return r;
+}
+
 // Takes the event to its handler; on a fault no register has changed.
 static enum x86_result enter(struct x86_core *c, const struct delivery *e)
 {
@@ -228,8 +242,7 @@ static enum x86_result enter(struct x86_core *c, const struct delivery *e)
         return enter_real(c, e);
     r = read_gate(c, e, &n);
     if (r == X86_OK && n.type == X86_TYPE_TASK)
-        return x86_task_switch(c, n.sel, X86_TASK_INTERRUPT, n.ext, e->rip,
-                               e->has_error ? &e->error : NULL);
+        return enter_task(c, e, &n);
     if (r == X86_OK)
         r = check_handler(c, &n);
     if (r != X86_OK)
