@@ -20,7 +20,6 @@ extern const u8 guest_boot[], guest_boot_end[];
 extern const u8 guest_real[], guest_real_end[];
 extern const u8 guest_segments[], guest_segments_end[];
 extern const u8 guest_selectors[], guest_selectors_end[];
-extern const u8 guest_wrap[], guest_wrap_end[];
 extern const u8 guest_call_gate[], guest_call_gate_end[];
 extern const u8 guest_tasks[], guest_tasks_end[];
 extern const u8 guest_virtual_8086[], guest_virtual_8086_end[];
@@ -264,8 +263,6 @@ static const u64 segments[] = {
 
 static const u64 selectors[] = {0xfff, 0x40, 0xe500, 0, 0, 1, 0x1232, 1};
 
-static const u64 wrap[] = {13, 0, 0, KERNEL};
-
 static const u64 call_gate[] = {
     0x5f00 - 24, 0, 0x1b, 0x2222, 0x1111, 0x77f8, 0x23, 8, //
     6,           0, 0,    0x1b1,
@@ -324,7 +321,6 @@ const struct guest_case guest_cases[] = {
     CASE(real, GUEST_REAL, GUEST_HALTED, real, NULL),
     CASE(segments, GUEST_PROTECTED, GUEST_HALTED, segments, NULL),
     CASE(selectors, GUEST_PROTECTED, GUEST_HALTED, selectors, NULL),
-    CASE(wrap, GUEST_PROTECTED, GUEST_HALTED, wrap, NULL),
     CASE(call_gate, GUEST_PROTECTED, GUEST_HALTED, call_gate, NULL),
     CASE(tasks, GUEST_PROTECTED, GUEST_HALTED, tasks, NULL),
     CASE(virtual_8086, GUEST_PROTECTED, GUEST_HALTED, virtual_8086, NULL),

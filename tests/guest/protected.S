@@ -229,12 +229,6 @@ GUEST selectors
     hlt
 END_GUEST selectors
 
-GUEST wrap
-    PROTECTED_START
-    TRY32 mov eax, [0xfffffffe]
-    hlt
-END_GUEST wrap
-
 # A call gate to CPL 0 with two parameters, and back; faults on the way.
 GUEST call_gate
     PROTECTED_START
