@@ -63,7 +63,8 @@ void block_cache_free(struct block_cache *bc)
 
 static u32 hash_of(paddr pa, u64 key)
 {
-    u64 h = (pa ^ key ^ (key >> 40)) * 0x9e3779b97f4a7c15ull;
+    // Address and key agree in their low bits: a plain exclusive or would cancel these.
+    u64 h = (pa + (key >> 12) * 31) * 0x9e3779b97f4a7c15ull;
 
     return (u32)(h >> (64 - HASH_BITS));
 }
