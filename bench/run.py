@@ -178,6 +178,18 @@ def startup(cols, repeat):
     return {c.name: min(c.run(["/bin/true"])[0] for _ in range(max(repeat, 5))) for c in cols}
 
 
+def peak_memory(column):
+    """Resident kilobytes, at their most, of /bin/cat that has copied a line."""
+    with subprocess.Popen([*column.prefix, "/bin/cat"], env=ENVIRONMENT, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, bufsize=0) as process:
+        process.stdin.write(b"line\n")
+        process.stdout.read(5)
+        with open("/proc/%d/status" % process.pid, encoding="utf-8") as f:
+            peak = next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+        process.stdin.close()
+    return peak
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("programs", nargs="*", help="only these")
@@ -197,6 +209,7 @@ def main():
                 rows.append(measure_program(name, make, cols, args))
                 print_row(rows[-1], cols)
             start = startup(cols, args.repeat)
+            memory = {c.name: peak_memory(c) for c in cols}
         except Wrong as wrong:
             sys.exit("bench: %s" % wrong)
     means = {c.name: geomean([row[c.name]["ratio"] for row in rows]) for c in cols}
@@ -204,11 +217,13 @@ def main():
           + ", ".join("%s %.1fx" % (c.name, means[c.name]) for c in cols[1:]))
     print("start-up of /bin/true: "
           + ", ".join("%s %.1f ms" % (c.name, start[c.name] * 1e3) for c in cols))
+    print("peak memory of /bin/cat: "
+          + ", ".join("%s %.1f MiB" % (c.name, memory[c.name] / 1024) for c in cols))
     if args.json:
         with open(args.json, "w", encoding="utf-8") as f:
             json.dump({"schema_version": 1, "cpu": cpu_name(), "kernel": platform.release(),
                        "date": time.strftime("%Y-%m-%d"), "rows": rows, "geomean": means,
-                       "startup_seconds": start}, f, indent=2)
+                       "startup_seconds": start, "peak_kib": memory}, f, indent=2)
             f.write("\n")
 
 
