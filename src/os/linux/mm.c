@@ -173,7 +173,8 @@ i64 mm_unmap(struct mm *mm, vaddr va, u64 size)
     first = last = index_of(mm, va);
     while (last < mm->count && mm->items[last].end <= va + size)
         area_release(mm, &mm->items[last++]);
-    memmove(&mm->items[first], &mm->items[last], (mm->count - last) * sizeof(mm->items[0]));
+    if (last > first)
+        memmove(&mm->items[first], &mm->items[last], (mm->count - last) * sizeof(mm->items[0]));
     mm->count -= last - first;
     return 0;
 }
