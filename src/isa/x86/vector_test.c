@@ -225,7 +225,7 @@ static bool wanted(struct bench *b, const u8 *bytes, struct x86_insn *ret)
     if (d->exec == x86_exec_vector_128 && ret->vec_bytes == 32)
         return false; // VAES, which this level does not have but the host may
     return d->exec == x86_exec_vector || d->exec == x86_exec_vector_128 ||
-           d->exec == x86_exec_mmx || d->exec == x86_exec_maskmov ||
+           d->exec == x86_exec_mmx || d->exec == x86_exec_cvtpi || d->exec == x86_exec_maskmov ||
            d->exec == x86_exec_maskmov_bytes || d->exec == x86_exec_ldmxcsr ||
            d->exec == x86_exec_stmxcsr || d->exec == x86_exec_vzero || d->exec == x86_exec_emms;
 }

@@ -11,6 +11,12 @@ enum x86_result x86_vector_run(struct x86_core *c, const struct x86_insn *i, voi
 // but MXCSR's status is written. mem must be a copy of the memory operand.
 enum x86_result x86_vector_run_trapping(struct x86_core *c, const struct x86_insn *i, void *mem);
 
+// As x86_load, x86_probe_write and x86_store, for the instructions that alignment checks (#AC) do
+// not concern.
+enum x86_result x86_vector_load(struct x86_core *c, u64 linear, void *data, u32 size);
+enum x86_result x86_vector_probe(struct x86_core *c, u64 linear, u32 size);
+enum x86_result x86_vector_store(struct x86_core *c, u64 linear, const void *data, u32 size);
+
 // MXCSR now, in the engine, where the host's register collects the status.
 u32 x86_mxcsr_get(const struct x86_core *c);
 // Replaces all of it. Call x86_update_mode afterwards: masks are part of the mode.

@@ -25,15 +25,15 @@ static enum x86_result masked_access(struct x86_core *c, enum x86_seg seg, u64 o
             continue;
         r = x86_linear(c, seg, offset + k * size, size, access, &linear[k]);
         if (!r)
-            r = write ? x86_probe_write(c, linear[k], size)
-                      : x86_load(c, linear[k], data + k * size, size);
+            r = write ? x86_vector_probe(c, linear[k], size)
+                      : x86_vector_load(c, linear[k], data + k * size, size);
         if (r)
             return r;
     }
     for (u32 k = 0; write && k < n; k++) {
         if (!sign(mask + k * size, size))
             continue;
-        r = x86_store(c, linear[k], data + k * size, size);
+        r = x86_vector_store(c, linear[k], data + k * size, size);
         if (r)
             return r;
     }
@@ -121,7 +121,8 @@ static u64 gather_offset(const struct x86_core *c, const struct x86_insn *i, con
 }
 
 // One element after the other; each that is done clears its mask, so that after a fault the
-// instruction goes on where it was.
+// instruction goes on where it was. The mask becomes all ones or zeros per element first, the
+// upper half of the destination becomes zero with the first one that is loaded.
 enum x86_result x86_exec_gather(struct x86_core *c, const struct x86_insn *i)
 {
     u8 *dest = x86_ymm(c, i->o[0].reg), *mask = x86_ymm(c, i->o[2].reg);
@@ -135,10 +136,9 @@ enum x86_result x86_exec_gather(struct x86_core *c, const struct x86_insn *i)
     gather_sizes(i->si.opcode, &index_size, &size);
     n = i->vec_bytes / MAX(index_size, size);
     bytes = n * size;
-    for (u32 k = 0; k < bytes; k += size)
+    memset(mask + i->vec_bytes, 0, 32 - i->vec_bytes);
+    for (u32 k = 0; k < i->vec_bytes; k += size)
         memset(mask + k, sign(mask + k, size) ? 0xff : 0, size);
-    memset(mask + bytes, 0, 32 - bytes);
-    memset(dest + bytes, 0, 32 - bytes);
     for (u32 k = 0; k < n; k++) {
         if (!sign(mask + k * size, size))
             continue;
@@ -146,10 +146,13 @@ enum x86_result x86_exec_gather(struct x86_core *c, const struct x86_insn *i)
                        gather_offset(c, i, index + k * index_size, index_size), size, CORE_READ,
                        &linear);
         if (!r)
-            r = x86_load(c, linear, dest + k * size, size);
+            r = x86_vector_load(c, linear, dest + k * size, size);
         if (r)
             return r;
         memset(mask + k * size, 0, size);
+        memset(dest + i->vec_bytes, 0, 32 - i->vec_bytes);
     }
+    memset(mask + bytes, 0, 32 - bytes);
+    memset(dest + bytes, 0, 32 - bytes);
     return X86_OK;
 }

@@ -2,6 +2,7 @@
 // MXCSR, the upper halves of the vector registers, and the passage between MMX and x87.
 #include "isa/x86/exec/exec.h"
 #include "isa/x86/exec/vector.h"
+#include "isa/x86/exec/x87.h"
 
 #include <Zydis/Zydis.h>
 #include <immintrin.h>
@@ -49,8 +50,7 @@ enum x86_result x86_exec_vzero(struct x86_core *c, const struct x86_insn *i)
 
 enum x86_result x86_mmx_enter(struct x86_core *c)
 {
-    // UNMODELLED: CR0.NE = 0, where a waiting x87 exception goes out as an interrupt (FERR#).
-    return c->s.fsw & 0x80 && c->s.cr0 & X86_CR0_NE ? x86_raise(c, X86_EXC_MF) : X86_OK;
+    return x87_wait(c);
 }
 
 void x86_mmx_leave(struct x86_core *c)

@@ -120,6 +120,8 @@ static enum x86_result run_load(struct x86_core *c, const struct x86_insn *i)
     u64 linear;
 
     r = x86_operand_address(c, i, CORE_READ, &linear);
+    if (!r && i->mem.size == 10)
+        r = x87_check_alignment(c, linear, 8);
     if (!r)
         r = x86_load(c, linear, copy, i->mem.size);
     if (!r)
@@ -138,6 +140,8 @@ static enum x86_result run_store(struct x86_core *c, const struct x86_insn *i)
     u64 linear;
 
     r = x86_operand_address(c, i, CORE_WRITE, &linear);
+    if (!r && i->mem.size == 10)
+        r = x87_check_alignment(c, linear, 8);
     if (!r)
         r = x86_probe_write(c, linear, i->mem.size);
     if (r)

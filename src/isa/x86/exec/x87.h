@@ -38,6 +38,9 @@ static inline enum x86_result x87_wait(struct x86_core *c)
     return X86_OK;
 }
 
+// #AC for operands that x86_load and x86_store do not check: m80, environments.
+enum x86_result x87_check_alignment(struct x86_core *c, u64 linear, u32 align);
+
 // FCW and FSW as they can be: reserved bits of FCW, ES and B from flags and masks.
 void x87_set_control(struct x86_core *c, u16 fcw, u16 fsw);
 void x87_init(struct x86_core *c);

@@ -12,6 +12,13 @@ void x87_set_control(struct x86_core *c, u16 fcw, u16 fsw)
         c->s.fsw |= X87_ES | X87_B;
 }
 
+enum x86_result x87_check_alignment(struct x86_core *c, u64 linear, u32 align)
+{
+    bool checked = c->watched && c->cpl == 3 && c->s.cr0 & X86_CR0_AM && c->s.rflags & X86_AC;
+
+    return checked && linear % align ? x86_raise_error(c, X86_EXC_AC, 0) : X86_OK;
+}
+
 void x87_init(struct x86_core *c)
 {
     c->s.fcw = 0x37f;
@@ -164,12 +171,18 @@ static void environment_unpack(struct x86_core *c, bool words, const u8 *in)
 static enum x86_result store_state(struct x86_core *c, const struct x86_insn *i, bool registers)
 {
     bool words = i->mem.size == 14 || i->mem.size == 94;
+    u32 size = (words ? 14 : 28) + (registers ? 80 : 0), n;
     enum x86_result r;
     u8 image[108];
     u64 linear;
-    u32 n;
 
     r = x86_operand_address(c, i, CORE_WRITE, &linear);
+    if (!r)
+        r = x87_check_alignment(c, linear, words ? 2 : 4);
+    if (!r) // processors look at both ends before all else
+        r = x86_probe_write(c, linear, words ? 2 : 4);
+    if (!r)
+        r = x86_probe_write(c, linear + size - 1, 1);
     if (r)
         return r;
     n = environment_pack(c, words, image);
@@ -181,7 +194,7 @@ static enum x86_result store_state(struct x86_core *c, const struct x86_insn *i,
 static enum x86_result load_state(struct x86_core *c, const struct x86_insn *i, bool registers)
 {
     bool words = i->mem.size == 14 || i->mem.size == 94;
-    u32 n = words ? 14 : 28;
+    u32 n = words ? 14 : 28, size = registers ? n + 80 : n;
     enum x86_result r = x87_wait(c);
     u8 image[108];
     u64 linear;
@@ -189,7 +202,13 @@ static enum x86_result load_state(struct x86_core *c, const struct x86_insn *i, 
     if (!r)
         r = x86_operand_address(c, i, CORE_READ, &linear);
     if (!r)
-        r = x86_load(c, linear, image, registers ? n + 80 : n);
+        r = x87_check_alignment(c, linear, words ? 2 : 4);
+    if (!r) // processors look at both ends before all else
+        r = x86_load(c, linear, image, words ? 2 : 4);
+    if (!r)
+        r = x86_load(c, linear + size - 1, image, 1);
+    if (!r)
+        r = x86_load(c, linear, image, size);
     if (r)
         return r;
     environment_unpack(c, words, image);

@@ -16,6 +16,7 @@ enum {
     COMPONENT_X87 = 1,
     COMPONENT_SSE = 2,
     COMPONENT_AVX = 4,
+    AREA_LEGACY = 512,
     HEADER = 512,
     AVX = 576,
     AREA = 832,
@@ -107,6 +108,8 @@ static enum x86_result area_address(struct x86_core *c, const struct x86_insn *i
 {
     enum x86_result r = x86_operand_address(c, i, access, ret_linear);
 
+    if (!r && align == 16)
+        r = x87_check_alignment(c, *ret_linear, 4);
     return !r && *ret_linear & (align - 1) ? x86_raise_gp(c) : r;
 }
 
@@ -125,6 +128,8 @@ enum x86_result x86_exec_fxsave(struct x86_core *c, const struct x86_insn *i)
 
     if (!r)
         r = area_address(c, i, 16, CORE_WRITE, &linear);
+    if (!r) // processors look at the unused end first
+        r = x86_probe_write(c, linear + AREA_LEGACY - 1, 1);
     if (r)
         return r;
     x87_out(c, &l, wide_pointers(i));
@@ -138,9 +143,12 @@ enum x86_result x86_exec_fxrstor(struct x86_core *c, const struct x86_insn *i)
     enum x86_result r = fxsave_allowed(c);
     struct legacy l;
     u64 linear;
+    u8 end;
 
     if (!r)
         r = area_address(c, i, 16, CORE_READ, &linear);
+    if (!r)
+        r = x86_load(c, linear + AREA_LEGACY - 1, &end, 1);
     if (!r)
         r = x86_load(c, linear, &l, sizeof(l));
     if (r)
