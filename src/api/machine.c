@@ -1,28 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// struct facet_machine: settings first, then a loaded program, then a run.
+// struct facet_machine: settings first, then a loaded program (machine/se.h),
+// then runs.
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "api/api_priv.h"
+#include "api/host_priv.h"
 #include "api/settings.h"
 #include "base/alloc.h"
+#include "base/bug.h"
 #include "base/log.h"
+#include "cpu/functional/functional.h"
+#include "machine/insn_trace.h"
+#include "machine/se.h"
 #include "sim/config.h"
 
 struct facet_machine {
     struct settings settings;
-    struct arena arena; // of texts among the settings
-    bool loaded;
-};
-
-static const char *const default_environment[] = {
-    "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/", "LANG=C.UTF-8", "USER=user", "TERM=dumb", NULL,
+    struct arena arena;       // of texts among the settings
+    struct se_machine *se;    // owned; NULL until a program is loaded
+    struct dyn_batch *batch;  // owned; of a traced machine
+    struct insn_trace *trace; // owned; NULL: none
+    volatile sig_atomic_t stopped_by;
 };
 
 const char *const *facet_default_environment(void)
 {
-    return default_environment;
+    return se_default_environment;
 }
 
 struct facet_machine *facet_machine_new(void)
@@ -37,6 +43,9 @@ void facet_machine_free(struct facet_machine *machine)
 {
     if (!machine)
         return;
+    se_free(machine->se);
+    dyn_batch_free(machine->batch);
+    insn_trace_free(machine->trace);
     arena_release(&machine->arena);
     free(machine);
 }
@@ -46,10 +55,40 @@ bool facet_machine_set(struct facet_machine *machine, const char *path, const ch
 {
     struct error inner;
 
-    if (machine->loaded)
+    if (machine->se)
         return api_error(err, FACET_ERROR_USAGE, "%s: settings come before the program", path);
     return settings_set(&machine->settings, path, value, &machine->arena, &inner) ||
            api_fail(err, &inner);
+}
+
+// One line of a settings file.
+static void read_setting(struct facet_machine *machine, struct config *cfg,
+                         struct config_node *node)
+{
+    struct error inner;
+
+    if (node->kind != CONFIG_VALUE)
+        config_problem(cfg, node, "%s: wants one value", node->key);
+    else if (!settings_set(&machine->settings, node->key, node->text, &machine->arena, &inner))
+        config_problem(cfg, node, "%s", inner.message);
+}
+
+bool facet_machine_read(struct facet_machine *machine, const char *file, struct facet_error *err)
+{
+    struct config cfg;
+    struct error inner;
+    bool good;
+
+    if (machine->se)
+        return api_error(err, FACET_ERROR_USAGE, "'%s': settings come before the program", file);
+    config_init(&cfg);
+    if (config_read(&cfg, file) || cfg.top) {
+        for (struct config_node *node = cfg.top->first; node; node = node->next)
+            read_setting(machine, &cfg, node);
+    }
+    good = config_check(&cfg, &inner) || api_fail(err, &inner);
+    config_release(&cfg);
+    return good;
 }
 
 size_t facet_setting_count(void)
@@ -83,67 +122,152 @@ bool facet_log_configure(const char *spec, struct facet_error *err)
     return log_set_filter(spec, &inner) || api_fail(err, &inner);
 }
 
-static bool not_yet(struct facet_error *err)
+// ---- loading ----
+
+// The consumer of a traced machine that nobody listens to: the engine has
+// already counted.
+static void count_only(struct dyn_batch *batch)
 {
-    return api_error(err, FACET_ERROR_UNSUPPORTED, "this build of facet cannot run programs yet");
 }
 
-// One line of a settings file.
-static void read_setting(struct facet_machine *machine, struct config *cfg,
-                         struct config_node *node)
+static const char *cpuid_level_name(const struct settings *s)
 {
-    struct error inner;
+    static const char *const names[] = {"x86-64-v1", "x86-64-v2", "x86-64-v3"};
 
-    if (node->kind != CONFIG_VALUE)
-        config_problem(cfg, node, "%s: wants one value", node->key);
-    else if (!settings_set(&machine->settings, node->key, node->text, &machine->arena, &inner))
-        config_problem(cfg, node, "%s", inner.message);
+    ASSERT(s->cpuid < ARRAY_SIZE(names));
+    return names[s->cpuid];
 }
 
-bool facet_machine_read(struct facet_machine *machine, const char *file, struct facet_error *err)
+static struct se_options options_of(const struct facet_machine *machine,
+                                    const struct facet_program *program)
 {
-    struct config cfg;
-    struct error inner;
-    bool good;
+    const struct settings *s = &machine->settings;
 
-    if (machine->loaded)
-        return api_error(err, FACET_ERROR_USAGE, "'%s': settings come before the program", file);
-    config_init(&cfg);
-    if (config_read(&cfg, file) || cfg.top) {
-        for (struct config_node *node = cfg.top->first; node; node = node->next)
-            read_setting(machine, &cfg, node);
-    }
-    good = config_check(&cfg, &inner) || api_fail(err, &inner);
-    config_release(&cfg);
-    return good;
+    return (struct se_options){
+        .cpus = (u32)s->cpus,
+        .cpuid = cpuid_level_name(s),
+        .mem_bytes = s->mem,
+        .clock_hz = s->clock,
+        .quantum = s->quantum,
+        .seed = s->seed,
+        .traced = s->traced,
+        .batch = machine->batch,
+        .trace = machine->trace,
+        .program = program->path,
+        .argv = program->argv,
+        .envp = program->envp,
+        .root = program->root,
+        .cwd = program->cwd,
+    };
+}
+
+static bool load_fail(struct facet_error *err, const struct error *inner, enum se_load why)
+{
+    api_fail(err, inner);
+    if (why == SE_LOAD_NOT_FOUND)
+        err->code = FACET_ERROR_NOT_FOUND;
+    else if (why == SE_LOAD_NOT_EXECUTABLE)
+        err->code = FACET_ERROR_NOT_EXECUTABLE;
+    return false;
 }
 
 bool facet_machine_load(struct facet_machine *machine, const struct facet_program *program,
                         struct facet_error *err)
 {
-    return not_yet(err);
-}
+    enum { BATCH_INSTS = 4096 };
+    enum se_load why = SE_LOAD_FAILED;
+    struct se_options options;
+    struct error inner;
 
-bool facet_machine_run(struct facet_machine *machine, struct facet_result *ret_result,
-                       struct facet_error *err)
-{
-    return not_yet(err);
-}
-
-void facet_machine_stop(struct facet_machine *machine, int why)
-{
-}
-
-bool facet_machine_write_stats(struct facet_machine *machine, const char *file,
-                               struct facet_error *err)
-{
-    return not_yet(err);
+    if (machine->se)
+        return api_error(err, FACET_ERROR_USAGE, "a machine gets one program");
+    if (machine->settings.traced && !machine->batch) {
+        machine->batch = dyn_batch_new(BATCH_INSTS, count_only, NULL, &inner);
+        if (!machine->batch)
+            return api_fail(err, &inner);
+    }
+    options = options_of(machine, program);
+    machine->se = se_new(&options, &why, &inner);
+    return machine->se || load_fail(err, &inner, why);
 }
 
 bool facet_machine_trace(struct facet_machine *machine, const char *what, const char *file,
                          struct facet_error *err)
 {
-    return not_yet(err);
+    struct error inner;
+
+    if (machine->se || machine->trace)
+        return api_error(err, FACET_ERROR_USAGE, "one trace, and before the program is loaded");
+    if (strcmp(what, "insn") != 0)
+        return api_error(err, FACET_ERROR_USAGE, "no trace '%s'; there is insn", what);
+    machine->trace = insn_trace_new(file, &inner);
+    return machine->trace || api_fail(err, &inner);
+}
+
+// ---- running ----
+
+static enum facet_end end_of(enum se_end end)
+{
+    switch (end) {
+    case SE_EXITED:
+        return FACET_END_EXITED;
+    case SE_KILLED:
+        return FACET_END_KILLED;
+    case SE_LIMIT:
+        return FACET_END_LIMIT;
+    case SE_STOPPED:
+        return FACET_END_STOPPED;
+    case SE_DEADLOCK:
+        return FACET_END_DEADLOCK;
+    }
+    BUG("end %d", (int)end);
+}
+
+bool facet_machine_run(struct facet_machine *machine, struct facet_result *ret_result,
+                       struct facet_error *err)
+{
+    u64 limit = machine->settings.max_insts ? machine->settings.max_insts : UINT64_MAX;
+    double start = host_now();
+    struct se_result result;
+    struct error inner;
+
+    if (!machine->se)
+        return api_error(err, FACET_ERROR_USAGE, "no program is loaded");
+    if (!se_run(machine->se, limit, &result, &inner) || !insn_trace_flush(machine->trace, &inner))
+        return api_fail(err, &inner);
+    *ret_result = (struct facet_result){
+        .end = end_of(result.end),
+        .status = result.status,
+        .insts = result.insts,
+        .ticks = result.ticks,
+        .seconds = host_now() - start,
+    };
+    snprintf(ret_result->reason, sizeof(ret_result->reason), "%s", result.reason);
+    if (ret_result->end == FACET_END_STOPPED) {
+        ret_result->status = machine->stopped_by;
+        snprintf(ret_result->reason, sizeof(ret_result->reason), "stopped by signal %d (%s)",
+                 ret_result->status, strsignal(ret_result->status));
+    }
+    return true;
+}
+
+void facet_machine_stop(struct facet_machine *machine, int why)
+{
+    machine->stopped_by = why;
+    if (machine->se)
+        se_stop(machine->se);
+}
+
+// ---- what a run leaves ----
+
+bool facet_machine_write_stats(struct facet_machine *machine, const char *file,
+                               struct facet_error *err)
+{
+    struct error inner;
+
+    if (!machine->se)
+        return api_error(err, FACET_ERROR_USAGE, "no program is loaded");
+    return stat_set_write(se_stats(machine->se), file, &inner) || api_fail(err, &inner);
 }
 
 // Splits "folder/name" and looks at the folder.

@@ -250,11 +250,8 @@ def test_broken_settings_files(facet, guest, tmp_path, content):
     path = tmp_path / "settings.yaml"
     path.write_bytes(content)
     result = facet("exec", "--config", path, "--", guest, "exit", 3)
-    if content == b"":
-        assert result.returncode == 3  # no settings are fine
-    else:
-        assert result.returncode == 125
-        assert "settings.yaml" in result.stderr
+    assert result.returncode == 125
+    assert "settings.yaml" in result.stderr
 
 
 def test_a_missing_settings_file(facet, guest):
@@ -267,7 +264,7 @@ def test_an_instruction_trace(facet, guest, tmp_path):
     trace, status = tmp_path / "trace", tmp_path / "s.json"
     assert facet("exec", "--trace", "insn=%s" % trace, "--status-file", status, "--", guest,
                  "exit", 5).returncode == 5
-    lines = trace.read_text().splitlines()
+    lines = [line for line in trace.read_text().splitlines() if not line.startswith("#")]
     assert len(lines) == insts(status)
     assert any("syscall" in line for line in lines)
     result = facet("exec", "--trace", "inns", "--", guest)
