@@ -29,9 +29,10 @@ struct core_tlb {
     u64 used[CORE_TLB_SIZE / 64]; // bitmap of entries to empty in a flush
 };
 
+// Arrays that lie a multiple of the TLB's reach apart must not share entries.
 static inline u32 core_tlb_index(vaddr va)
 {
-    return (va >> CORE_PAGE_SHIFT) & (CORE_TLB_SIZE - 1);
+    return (va >> CORE_PAGE_SHIFT ^ va >> (CORE_PAGE_SHIFT + CORE_TLB_BITS)) & (CORE_TLB_SIZE - 1);
 }
 
 struct op;
