@@ -2,6 +2,7 @@
 // Vector instructions that access memory element by element under a mask (SDM vol. 2 VMASKMOV,
 // VPMASKMOV, MASKMOVDQU, VGATHER, VPGATHER): elements that are masked off never fault.
 #include "isa/x86/exec/vector.h"
+#include "isa/x86/exec/x87.h"
 #include "isa/x86/table.h"
 
 #include <Zydis/Zydis.h>
@@ -61,21 +62,29 @@ enum x86_result x86_exec_maskmov(struct x86_core *c, const struct x86_insn *i)
     return r;
 }
 
-// MASKMOVDQU and MASKMOVQ: bytes of the first operand to [rDI].
+// MASKMOVDQU and MASKMOVQ: bytes of the first operand to [rDI]. As on Intel's processors, the whole
+// operand is checked, whatever the mask.
 enum x86_result x86_exec_maskmov_bytes(struct x86_core *c, const struct x86_insn *i)
 {
     bool mmx = i->o[0].kind == X86_O_MMX;
-    u64 offset = c->s.gpr[X86_RDI];
+    u32 size = mmx ? 8 : 16;
+    u64 offset = c->s.gpr[X86_RDI], linear;
     enum x86_result r = mmx ? x86_mmx_enter(c) : X86_OK;
 
     if (r)
         return r;
     if (i->addr_bytes != 8)
         offset &= i->addr_bytes == 4 ? 0xffffffffu : 0xffffu;
+    r = x86_linear(c, (enum x86_seg)i->mem.seg, offset, size, CORE_WRITE, &linear);
+    if (!r)
+        r = x87_check_alignment(c, linear, 8);
+    if (!r)
+        r = x86_vector_probe(c, linear, size);
+    if (r)
+        return r;
     r = masked_access(c, (enum x86_seg)i->mem.seg, offset,
                       mmx ? c->s.x87 + 16 * i->o[0].reg : x86_ymm(c, i->o[0].reg),
-                      mmx ? c->s.x87 + 16 * i->o[1].reg : x86_ymm(c, i->o[1].reg), mmx ? 8 : 16, 1,
-                      true);
+                      mmx ? c->s.x87 + 16 * i->o[1].reg : x86_ymm(c, i->o[1].reg), size, 1, true);
     if (!r && mmx)
         x86_mmx_leave(c);
     return r;

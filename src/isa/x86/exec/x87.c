@@ -129,28 +129,60 @@ static enum x86_result run_load(struct x86_core *c, const struct x86_insn *i)
     return r;
 }
 
-// A store whose unmasked exception stops it leaves memory alone: the copy then keeps its pattern.
+// What instructions that store can change but memory.
+struct x87_before {
+    u8 x87[128];
+    u64 fip, fdp;
+    u16 fop, fsw, ftw;
+};
+
+static void keep(const struct x86_core *c, struct x87_before *b)
+{
+    memcpy(b->x87, c->s.x87, sizeof(b->x87));
+    b->fip = c->s.fip;
+    b->fdp = c->s.fdp;
+    b->fop = c->s.fop;
+    b->fsw = c->s.fsw;
+    b->ftw = c->s.ftw;
+}
+
+static void undo(struct x86_core *c, const struct x87_before *b)
+{
+    memcpy(c->s.x87, b->x87, sizeof(b->x87));
+    c->s.fip = b->fip;
+    c->s.fdp = b->fdp;
+    c->s.fop = b->fop;
+    c->s.fsw = b->fsw;
+    c->s.ftw = b->ftw;
+}
+
+// A store that an unmasked exception stops does not look at its operand: the copy then keeps its
+// pattern.
 static enum x86_result run_store(struct x86_core *c, const struct x86_insn *i)
 {
     static const u8 pattern[16] = {0x93, 0x5c, 0x21, 0xe7, 0xba, 0x46, 0xd8, 0x0f,
                                    0x6b, 0x3d, 0xf2, 0x84, 0x19, 0xae, 0x57, 0xc0};
-    u8 copy[16];
+    struct x87_before before;
     enum x86_result r;
     bool pending;
+    u8 copy[16];
     u64 linear;
 
-    r = x86_operand_address(c, i, CORE_WRITE, &linear);
-    if (!r && i->mem.size == 10)
-        r = x87_check_alignment(c, linear, 8);
-    if (!r)
-        r = x86_probe_write(c, linear, i->mem.size);
-    if (r)
-        return r;
+    keep(c, &before);
     memcpy(copy, pattern, sizeof(copy));
     run(c, i, copy, &pending);
     if (pending && memcmp(copy, pattern, i->mem.size) == 0)
         return X86_OK;
-    return x86_store(c, linear, copy, i->mem.size);
+    r = x86_operand_address(c, i, CORE_WRITE, &linear);
+    if (!r && i->mem.size == 10)
+        r = x87_check_alignment(c, linear, 8);
+    if (!r) // of ten bytes, eight are there even if the other two fault
+        r = x86_store(c, linear, copy, MIN(i->mem.size, 8u));
+    if (!r && i->mem.size == 10)
+        r = x86_store(c, linear + 8, copy + 8, 2);
+    if (r)
+        undo(c, &before);
+    return r;
 }
 
 enum x86_result x86_exec_x87(struct x86_core *c, const struct x86_insn *i)
