@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs a guest on facet, one instruction at a time.
+// Runs a guest on facet: one instruction at a time, or on the functional engine.
 #include "guest.h"
 
+#include "cpu/functional/functional.h"
 #include "isa/x86/fault.h"
 #include "isa/x86/segment.h"
 #include "isa/x86/step.h"
@@ -64,7 +65,7 @@ static void begin(struct x86_core *c, enum guest_mode mode)
     x86_state_loaded(c);
 }
 
-static enum guest_end run(struct x86_core *c, char why[160])
+static enum guest_end run_steps(struct x86_core *c, char why[160])
 {
     for (u32 n = 0; n < INSTRUCTIONS_MAX; n++) {
         struct x86_insn insn;
@@ -92,7 +93,30 @@ static enum guest_end run(struct x86_core *c, char why[160])
     return GUEST_STUCK;
 }
 
-void guest_run_facet(const struct guest_case *g, struct guest_result *ret)
+static void drop_records(struct dyn_batch *batch)
+{
+}
+
+static enum guest_end run_engine(struct x86_core *c, bool traced, char why[160])
+{
+    struct error err = {.message = ""};
+    struct block_cache *bc = block_cache_new(MiB(4), traced, &err);
+    struct dyn_batch *batch = traced ? dyn_batch_new(1000, drop_records, NULL, &err) : NULL;
+    struct cpu *cpu = bc && (batch || !traced) ? functional_new(&c->core, bc, batch, &err) : NULL;
+    enum core_exit exit = CORE_STOP;
+    u64 done;
+
+    if (cpu)
+        exit = cpu_run(cpu, INSTRUCTIONS_MAX, &done);
+    snprintf(why, 160, "left the engine because of %d at %#llx %.100s", exit,
+             (unsigned long long)c->s.rip, err.message);
+    cpu_free(cpu);
+    dyn_batch_free(batch);
+    block_cache_free(bc);
+    return exit == CORE_HALT ? GUEST_HALTED : exit == CORE_SHUTDOWN ? GUEST_SHUT_DOWN : GUEST_STUCK;
+}
+
+void guest_run_facet(const struct guest_case *g, enum guest_engine engine, struct guest_result *ret)
 {
     static const struct mem_port_ops ops = {.access = ram_access, .host_page = ram_page};
     u8 *ram = malloc(GUEST_RAM);
@@ -106,7 +130,8 @@ void guest_run_facet(const struct guest_case *g, struct guest_result *ret)
         snprintf(ret->why, sizeof(ret->why), "%.150s", err.message);
     } else {
         begin(c, g->mode);
-        ret->end = run(c, ret->why);
+        ret->end = engine == GUEST_STEP ? run_steps(c, ret->why)
+                                        : run_engine(c, engine == GUEST_TRACED, ret->why);
         memcpy(ret->words, ram + GUEST_RESULTS, sizeof(ret->words));
         x86_core_release(c);
     }

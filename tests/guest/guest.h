@@ -39,7 +39,10 @@ struct guest_result {
 // Both fill RAM with the image, the GDT and, for GUEST_LONG, paging structures.
 void guest_prepare(const struct guest_case *g, u8 *ram);
 
-void guest_run_facet(const struct guest_case *g, struct guest_result *ret);
+enum guest_engine { GUEST_STEP, GUEST_PLAIN, GUEST_TRACED, GUEST_ENGINES };
+
+void guest_run_facet(const struct guest_case *g, enum guest_engine engine,
+                     struct guest_result *ret);
 // False and a reason in ret->why if KVM cannot run it.
 bool guest_run_kvm(const struct guest_case *g, struct guest_result *ret);
 

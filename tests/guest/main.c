@@ -59,7 +59,8 @@ static void check_kvm(const struct guest_case *g, u32 number, u32 *skipped)
 
 int main(int argc, char **argv)
 {
-    u32 number = 0, skipped = 0;
+    static const char *const engines[] = {"step by step", "plain engine", "traced engine"};
+    u32 number = 0, skipped = 0, guests = 0;
 
     for (u32 i = 0; i < guest_n_cases; i++) {
         const struct guest_case *g = &guest_cases[i];
@@ -67,12 +68,15 @@ int main(int argc, char **argv)
 
         if (!selected(g, argc, argv))
             continue;
-        guest_run_facet(g, &r);
-        printf("%s %u - %s\n", compare(g, &r, "facet") ? "ok" : "not ok", number + 1, g->name);
-        check_kvm(g, number + 2, &skipped);
-        number += 2;
+        for (u32 e = 0; e < GUEST_ENGINES; e++) {
+            guest_run_facet(g, (enum guest_engine)e, &r);
+            printf("%s %u - %s, %s\n", compare(g, &r, engines[e]) ? "ok" : "not ok", ++number,
+                   g->name, engines[e]);
+        }
+        check_kvm(g, ++number, &skipped);
+        guests++;
     }
-    printf("# %u of %u guests were not checked under KVM\n", skipped, number / 2);
+    printf("# %u of %u guests were not checked under KVM\n", skipped, guests);
     printf("1..%u\n", number);
     return 0;
 }

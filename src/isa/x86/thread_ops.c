@@ -23,7 +23,7 @@ static COLD const struct op *exec_fault(struct core *core, const struct x86_insn
     return NULL;
 }
 
-// Executes *i, all iterations of it. True: completed.
+// Executes *i, all iterations of it unless events must be looked at in between. True: completed.
 static inline bool exec_insn(struct core *core, const struct x86_insn *i, enum x86_result *ret)
 {
     enum x86_result r;
@@ -32,6 +32,8 @@ static inline bool exec_insn(struct core *core, const struct x86_insn *i, enum x
     while (UNLIKELY((r = i->exec(X, i)) == X86_AGAIN)) {
         trace_inst(core, &i->si, i->si.pc, 0);
         trace_room(core, BLOCK_MAX_INSTS);
+        if (UNLIKELY(X->stepped || X->stolen))
+            break;
     }
     *ret = r;
     return r == X86_OK;
@@ -42,7 +44,9 @@ static COLD const struct op *exec_odd(struct core *core, const struct x86_insn *
 {
     if (r == X86_FAULT)
         return exec_fault(core, i, insn);
-    if (r == X86_LEAVE) {
+    if (r == X86_AGAIN) {
+        X->s.rip = i->si.pc; // its record is there already
+    } else if (r == X86_LEAVE) {
         trace_inst(core, &i->si, X->s.rip, 0);
     } else { // completed, but the code behind it was overwritten
         trace_inst(core, &i->si, i->next_pc, 0);
