@@ -4,6 +4,7 @@
 #include "guest.h"
 
 extern const u8 guest_faults[], guest_faults_end[];
+extern const u8 guest_repeat[], guest_repeat_end[];
 extern const u8 guest_mov_ss[], guest_mov_ss_end[];
 extern const u8 guest_breakpoint[], guest_breakpoint_end[];
 extern const u8 guest_all_or_nothing[], guest_all_or_nothing_end[];
@@ -220,6 +221,11 @@ static const u64 single_step[] = {
     6, 0, 0, KERNEL,      0xffff0ff0, // UD2
 };
 
+static const u64 repeat[] = {
+    1, 0, 0, KERNEL,      1, // one iteration done
+    1, 0, 2, KERNEL_TRAP, 0, // the other
+};
+
 static const u64 mov_ss[] = {1, 0, 3, KERNEL_TRAP, 0xffff4ff0};
 
 static const u64 breakpoints[] = {
@@ -315,6 +321,7 @@ const struct guest_case guest_cases[] = {
     CASE(smep_smap, GUEST_LONG, GUEST_HALTED, smep_smap, NULL),
     CASE(umip, GUEST_LONG, GUEST_HALTED, umip, NULL),
     CASE(single_step, GUEST_LONG, GUEST_HALTED, single_step, NULL),
+    CASE(repeat, GUEST_LONG, GUEST_HALTED, repeat, "steps all iterations at once"),
     CASE(mov_ss, GUEST_LONG, GUEST_HALTED, mov_ss, "does not hold traps back"),
     CASE(breakpoints, GUEST_LONG, GUEST_HALTED, breakpoints, "has no data breakpoints"),
     CASE(boot, GUEST_REAL, GUEST_HALTED, boot, NULL),

@@ -35,6 +35,28 @@ GUEST single_step
     hlt
 END_GUEST single_step
 
+# Each iteration of a repeated instruction is stepped.
+GUEST repeat
+    LONG_START
+    mov ecx, 2
+    mov edi, 0x6f00
+    lea r14, [rip + 1f]
+    lea r13, [rip + 2f]
+    pushfq
+    or dword ptr [rsp], 0x100
+    popfq
+1:  rep stosb
+2:  RECORD rcx
+    lea r14, [rip + 1f]
+    lea r13, [rip + 2f]
+    pushfq
+    or dword ptr [rsp], 0x100
+    popfq
+1:  rep stosb
+2:  RECORD rcx
+    hlt
+END_GUEST repeat
+
 GUEST mov_ss
     LONG_START
     # MOV SS holds the trap back for one instruction

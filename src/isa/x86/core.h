@@ -81,6 +81,7 @@ struct x86_core {
     bool step_trap;                  // …and RFLAGS.TF was set before it
     bool shadow_seen;                // int_shadow was set before it
     bool rf_seen;                    // RFLAGS.RF was set before it
+    bool repeating;                  // rip is in the middle of a repeated instruction
     u8 debug_hits;                   // data breakpoints that the current instruction has hit
     i64 stolen;                      // from the budget, to come back to the check soon
     struct mem_port io;              // I/O ports; no ops: none

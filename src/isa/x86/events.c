@@ -163,13 +163,18 @@ static enum core_exit look(struct x86_core *c)
 enum core_exit x86_check_events(struct core *core)
 {
     struct x86_core *c = x86_core_of(core);
-    u32 state = c->irq | c->stepped | c->debug_hits | c->s.exc_pending | c->s.nmi_pending |
-                c->s.int_shadow | c->s.halted | c->s.wait_for_sipi | x86_breakpoints(c);
+    u32 state = c->irq | c->repeating | c->stepped | c->debug_hits | c->s.exc_pending |
+                c->s.nmi_pending | c->s.int_shadow | c->s.halted | c->s.wait_for_sipi |
+                x86_breakpoints(c);
+
+    enum core_exit r;
 
     restore_budget(c);
     if (LIKELY(!state && !(c->s.rflags & (X86_TF | X86_RF))))
         return CORE_CONTINUE;
-    return look(c);
+    r = look(c);
+    c->repeating = false;
+    return r;
 }
 
 void x86_rflags_write(struct x86_core *c, u64 value, u64 mask)

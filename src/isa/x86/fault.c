@@ -42,7 +42,7 @@ static u64 saved_flags(const struct x86_core *c, const struct delivery *e)
     bool fault = e->kind == EXCEPTION && e->vector != X86_EXC_DB && e->vector != X86_EXC_BP &&
                  e->vector != X86_EXC_OF && e->vector != X86_EXC_DF && e->vector != X86_EXC_MC;
 
-    return x86_rflags(c) | (fault ? X86_RF : 0);
+    return x86_rflags(c) | (fault || c->repeating ? X86_RF : 0);
 }
 
 static void clear_flags(struct x86_core *c, bool interrupt_gate)

@@ -53,6 +53,7 @@ enum x86_result x86_step(struct x86_core *c, struct x86_insn *ret)
     if (r)
         return r;
     r = ret->exec(c, ret);
+    c->repeating = r == X86_AGAIN;
     if (r != X86_FAULT && r != X86_AGAIN && !(ret->def->flags & INSN_END))
         c->s.rip = ret->next_pc;
     return r;

@@ -46,6 +46,7 @@ static COLD const struct op *exec_odd(struct core *core, const struct x86_insn *
         return exec_fault(core, i, insn);
     if (r == X86_AGAIN) {
         X->s.rip = i->si.pc; // its record is there already
+        X->repeating = true;
     } else if (r == X86_LEAVE) {
         trace_inst(core, &i->si, X->s.rip, 0);
     } else { // completed, but the code behind it was overwritten
