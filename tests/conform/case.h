@@ -22,7 +22,7 @@ enum {
     CASE_PAGE = 4096,
     CASE_CODE_PAGES = 2,
     CASE_DATA_PAGES = 7,
-    CASE_CODE_MAX = 512, // bytes of code
+    CASE_CODE_MAX = 800, // bytes of code
     CASE_XSAVE = 832,    // legacy region, header, upper halves of YMM: the standard format
     CASE_PATCHES = 8,
     CASE_PATCH_MAX = 64,
@@ -82,7 +82,9 @@ struct conform_case {
     u8 mode;              // enum case_mode
     u8 n_insts;           // in code; 1: a single instruction
     u8 n_patches;
-    u8 kind; // the generator's
+    u8 kind;                // the generator's
+    u32 undefined_flags;    // blocks: flags that are undefined at the end
+    u32 undefined_at_fault; // and may be when an instruction in between faults
     u8 code[CASE_CODE_MAX];
     struct case_patch patch[CASE_PATCHES];
 };

@@ -120,7 +120,8 @@ bool compare(const struct conform_case *c, const struct undefined *u,
     compare_end(native, facet, u, ret);
     for (u32 n = 0; n < 16; n++)
         differ(ret, gpr[n], e->gpr[n], g->gpr[n], gpr_mask(c, u, !exit, n));
-    differ(ret, "rflags", e->rflags, g->rflags, ~(u64)(u->flags | X86_RF));
+    differ(ret, "rflags", e->rflags, g->rflags,
+           ~(u64)(u->flags | (exit ? 0 : u->flags_at_fault) | X86_RF));
     for (u32 n = 0; n < 6; n++)
         if (!(n == CASE_CS && exit))
             differ(ret, sel[n], e->sel[n], g->sel[n], 0xffff);

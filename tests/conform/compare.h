@@ -20,13 +20,14 @@ struct diffs {
 
 // What is undefined after an instruction, for these inputs.
 struct undefined {
-    u32 flags;     // of RFLAGS
-    u16 fsw;       // of the x87 status word
-    bool unusable; // the destination too: compare nothing
-    bool mmx;      // if it faults: whether the passage to MMX is seen
-    bool where;    // if it faults: which byte of its operand
-    bool narrow;   // if it faults: the upper halves of RCX, RSI, RDI
-    bool gprs;     // if it faults: GPRs but RSP
+    u32 flags;          // of RFLAGS
+    u32 flags_at_fault; // blocks: likewise, if it faults
+    u16 fsw;            // of the x87 status word
+    bool unusable;      // the destination too: compare nothing
+    bool mmx;           // if it faults: whether the passage to MMX is seen
+    bool where;         // if it faults: which byte of its operand
+    bool narrow;        // if it faults: the upper halves of RCX, RSI, RDI
+    bool gprs;          // if it faults: GPRs but RSP
 };
 
 void undefined_find(const struct forms *f, const struct conform_case *c, struct undefined *ret);

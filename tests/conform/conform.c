@@ -2,10 +2,12 @@
 // conform: does facet compute what the host's processor computes? Makes cases of every user-mode
 // row of isa/x86/insn.def, runs each on the host and on facet, and compares the whole state. Speaks
 // TAP: one test per row. Status 77: this host cannot be the oracle.
+#include "block.h"
 #include "compare.h"
 #include "gen.h"
 #include "native.h"
 #include "report.h"
+#include "shrink.h"
 #include "subject.h"
 
 #include "isa/x86/insn.h"
@@ -18,13 +20,20 @@
 #include <string.h>
 #include <time.h>
 
-enum { SHOWN_PER_ROW = 2, SKIPPED = 77, ALL_MODES = (1 << CASE_MODES) - 1 };
+enum {
+    SHOWN_PER_ROW = 2,
+    SKIPPED = 77,
+    ALL_MODES = (1 << CASE_MODES) - 1,
+    ALL_KINDS = (1 << CASE_KINDS) - 1
+};
 
 struct options {
     u64 seed, cases, first;
     const char *only;
-    u32 modes;   // bit set of enum case_mode
-    u32 engines; // bit set of enum subject_engine
+    u32 modes;     // bit set of enum case_mode
+    u32 engines;   // bit set of enum subject_engine
+    u32 kinds;     // bit set of enum case_kind
+    char same[64]; // the options that choose cases, as given
     u32 shown;
     bool one; // only case `first`
     bool forms;
@@ -34,6 +43,7 @@ struct options {
 struct row_outcome {
     u64 failed;
     u64 cases;
+    u64 faults;        // ended in an exception on the host
     u64 first_failure; // number of the case
 };
 
@@ -46,10 +56,13 @@ struct run {
     struct subject *subject[SUBJECT_ENGINES];     // owned
     struct row_outcome *outcome[SUBJECT_ENGINES]; // owned
     struct case_result *result;                   // owned: facet's of one batch, one engine
-    struct {
-        u32 form;
+    struct entry {
         u64 number;
+        u32 form; // of a single instruction
+        u8 kind;  // enum case_kind
+        u8 mode;
     } batch[NATIVE_BATCH];
+    struct row_outcome blocks[SUBJECT_ENGINES][CASE_KINDS];
     u8 background[CASE_DATA_PAGES * CASE_PAGE];
     u64 done, lost, failed, not_made;
 };
@@ -87,29 +100,68 @@ static bool choose_forms(struct run *run)
     return run->n_chosen != 0;
 }
 
-// Case `number` of the run into *ret; its form. False: none could be made of that seed.
-static bool make_case(struct run *run, u64 number, struct conform_case *ret, u32 *ret_form)
+// What case `number` of the run is.
+static struct entry entry_of(const struct run *run, u64 number)
 {
-    u32 form = run->chosen[number % run->n_chosen];
+    struct entry e = {.number = number, .kind = CASE_KIND_INSN};
+    bool many = run->o.kinds == ALL_KINDS;
 
-    *ret_form = form;
-    return gen_insn(&run->forms, &run->forms.form[form], number_seed(run->o.seed, number), ret);
+    if (many)
+        e.kind = number % 128 == 127 ? CASE_KIND_SMC : number % 16 == 15 ? CASE_KIND_BLOCK : 0;
+    else if (run->o.kinds == (1 << CASE_KIND_BLOCK | 1 << CASE_KIND_SMC))
+        e.kind = number & 1 ? CASE_KIND_SMC : CASE_KIND_BLOCK;
+    else
+        e.kind = (u8)__builtin_ctz(run->o.kinds);
+    e.form = run->chosen[(many ? number - number / 16 : number) % run->n_chosen];
+    e.mode = run->forms.form[e.form].mode;
+    return e;
 }
 
-static void show(struct run *run, u32 engine, u32 slot, const struct diffs *d)
+// Makes a case; false: none could be made of that number.
+static bool make_case(struct run *run, const struct entry *e, struct conform_case *ret)
 {
-    const struct form *form = &run->forms.form[run->batch[slot].form];
-    struct row_outcome *o = &run->outcome[engine][form->row - run->forms.rows];
+    u64 seed = number_seed(run->o.seed, e->number);
+    struct block_program p;
+
+    if (e->kind == CASE_KIND_INSN)
+        return gen_insn(&run->forms, &run->forms.form[e->form], seed, ret);
+    return block_generate(&run->forms, e->mode, e->kind == CASE_KIND_SMC, seed, &p) &&
+           block_assemble(&p, ret);
+}
+
+static struct row_outcome *outcome_of(struct run *run, u32 engine, const struct entry *e)
+{
+    if (e->kind != CASE_KIND_INSN)
+        return &run->blocks[engine][e->kind];
+    return &run->outcome[engine][run->forms.form[e->form].row - run->forms.rows];
+}
+
+static const char *const kind_name[CASE_KINDS] = {"instruction", "block", "self-modifying block"};
+
+static void show(struct run *run, u32 engine, u32 slot, struct diffs *d)
+{
+    const struct entry *e = &run->batch[slot];
+    const struct form *form = &run->forms.form[e->form];
+    struct row_outcome *o = outcome_of(run, engine, e);
+    const struct conform_case *c = native_case(run->native, slot);
+    struct block_program p;
 
     if (o->failed++ == 0)
-        o->first_failure = run->batch[slot].number;
+        o->first_failure = e->number;
     run->failed++;
     if (o->failed > run->o.shown)
         return;
-    printf("# %s %s on %s: --seed %" PRIu64 " --case %" PRIu64 "%s%s\n", form->row->name,
-           form->operands, subject_engine_name((enum subject_engine)engine), run->o.seed,
-           run->batch[slot].number, run->o.only ? " --only " : "", run->o.only ? run->o.only : "");
-    report_case(stdout, &run->forms, native_case(run->native, slot), d);
+    printf("# %s %s on %s: --seed %" PRIu64 " --case %" PRIu64 " %s\n",
+           e->kind ? kind_name[e->kind] : form->row->name, e->kind ? "" : form->operands,
+           subject_engine_name((enum subject_engine)engine), run->o.seed, e->number, run->o.same);
+    if (e->kind != CASE_KIND_INSN && block_generate(&run->forms, e->mode, e->kind == CASE_KIND_SMC,
+                                                    number_seed(run->o.seed, e->number), &p)) {
+        if (shrink(&run->forms, run->native, run->subject[engine], &p, d))
+            c = native_spare_case(run->native);
+        else
+            printf("#   it does not come again alone\n");
+    }
+    report_case(stdout, &run->forms, c, d);
     fflush(stdout);
 }
 
@@ -118,7 +170,7 @@ static void compare_batch(struct run *run, u32 engine, u32 count)
     for (u32 slot = 0; slot < count; slot++) {
         const struct conform_case *c = native_case(run->native, slot);
         const struct case_result *native = native_result(run->native, slot);
-        struct form *form = &run->forms.form[run->batch[slot].form];
+        const struct entry *e = &run->batch[slot];
         struct undefined u;
         struct diffs d;
 
@@ -126,11 +178,15 @@ static void compare_batch(struct run *run, u32 engine, u32 count)
             run->lost++;
             continue;
         }
-        form->faults += native->end == CASE_END_FAULT;
-        run->outcome[engine][form->row - run->forms.rows].cases++;
+        if (e->kind == CASE_KIND_INSN)
+            run->forms.form[e->form].faults += native->end == CASE_END_FAULT;
+        outcome_of(run, engine, e)->cases++;
+        outcome_of(run, engine, e)->faults += native->end == CASE_END_FAULT;
         undefined_find(&run->forms, c, &u);
         if (!compare(c, &u, native, &run->result[slot], &d))
             show(run, engine, slot, &d);
+        else if (run->o.one)
+            report_case(stdout, &run->forms, c, &d);
     }
 }
 
@@ -140,15 +196,16 @@ static bool run_batch(struct run *run, u64 *number, u64 end, struct error *err)
     bool waited = false;
 
     while (count < NATIVE_BATCH && *number < end) {
-        u32 form;
+        struct entry e = entry_of(run, (*number)++);
 
-        run->batch[count].number = *number;
-        if (make_case(run, (*number)++, native_case(run->native, count), &form)) {
-            run->batch[count++].form = form;
-            run->forms.form[form].cases++;
-            run->forms.form[form].row->cases++;
-        } else {
+        if (!make_case(run, &e, native_case(run->native, count))) {
             run->not_made++;
+            continue;
+        }
+        run->batch[count++] = e;
+        if (e.kind == CASE_KIND_INSN) {
+            run->forms.form[e.form].cases++;
+            run->forms.form[e.form].row->cases++;
         }
     }
     native_start(run->native, count);
@@ -195,12 +252,34 @@ static void report_row(const struct run *run, u32 n, u32 r)
     printf("\n");
 }
 
+static void report_blocks(const struct run *run, u32 n, u32 kind)
+{
+    u64 cases = 0, faults = 0, failed = 0;
+
+    for (u32 e = 0; e < SUBJECT_ENGINES; e++) {
+        cases = MAX(cases, run->blocks[e][kind].cases);
+        faults = MAX(faults, run->blocks[e][kind].faults);
+        failed += run->blocks[e][kind].failed;
+    }
+    printf("%sok %u - %ss: %" PRIu64 " cases, %" PRIu64 " ended by an exception",
+           failed || !cases ? "not " : "", n, kind_name[kind], cases, faults);
+    for (u32 e = 0; e < SUBJECT_ENGINES; e++)
+        if (run->blocks[e][kind].failed)
+            printf(", %" PRIu64 " failed on %s", run->blocks[e][kind].failed,
+                   subject_engine_name((enum subject_engine)e));
+    printf("\n");
+}
+
 static void report_rows(const struct run *run)
 {
     u32 tests = 0;
 
+    for (u32 kind = CASE_KIND_BLOCK; kind < CASE_KINDS; kind++)
+        if (run->o.kinds >> kind & 1)
+            report_blocks(run, ++tests, kind);
+
     for (u32 r = 0; r < run->forms.n_rows; r++)
-        if (is_chosen(run, &run->forms.rows[r]))
+        if (run->o.kinds & 1 && is_chosen(run, &run->forms.rows[r]))
             report_row(run, ++tests, r);
     printf("1..%u\n", tests);
 }
@@ -277,6 +356,7 @@ static void usage(void)
          "--modes)\n"
          "  --modes LIST    of 16, 32, 64\n"
          "  --engines LIST  of step, plain, traced\n"
+         "  --kinds LIST    of insn, block, smc\n"
          "  --show N        failures shown per row\n"
          "  --forms         lists all forms with the number of their cases");
 }
@@ -294,11 +374,19 @@ static bool parse(struct options *o, int argc, char **argv)
 {
     static const char *const modes[] = {"16", "32", "64"};
     static const char *const engines[] = {"step", "plain", "traced"};
-    static const struct option table[] = {{"cases", 1, 0, 'n'}, {"seed", 1, 0, 's'},
-                                          {"only", 1, 0, 'o'},  {"case", 1, 0, 'c'},
-                                          {"modes", 1, 0, 'm'}, {"engines", 1, 0, 'e'},
-                                          {"show", 1, 0, 'w'},  {"forms", 0, 0, 'f'},
-                                          {"help", 0, 0, 'h'},  {0}};
+    static const char *const kinds[] = {"insn", "block", "smc"};
+    static const struct option table[] = {{"cases", 1, 0, 'n'},
+                                          {"seed", 1, 0, 's'},
+                                          {"only", 1, 0, 'o'},
+                                          {"case", 1, 0, 'c'},
+                                          {"modes", 1, 0, 'm'},
+                                          {"engines", 1, 0, 'e'},
+                                          {"show", 1, 0, 'w'},
+                                          {"kinds", 1, 0, 'k'},
+                                          {"forms", 0, 0, 'f'},
+                                          {"help", 0, 0, 'h'},
+                                          {0}};
+    const char *modes_given = NULL, *kinds_given = NULL;
     int opt;
 
     while ((opt = getopt_long(argc, argv, "", table, NULL)) != -1) {
@@ -317,10 +405,15 @@ static bool parse(struct options *o, int argc, char **argv)
             o->one = true;
             break;
         case 'm':
+            modes_given = optarg;
             o->modes = parse_list(optarg, modes, CASE_MODES);
             break;
         case 'e':
             o->engines = parse_list(optarg, engines, SUBJECT_ENGINES);
+            break;
+        case 'k':
+            kinds_given = optarg;
+            o->kinds = parse_list(optarg, kinds, CASE_KINDS);
             break;
         case 'w':
             o->shown = (u32)number(optarg);
@@ -333,7 +426,12 @@ static bool parse(struct options *o, int argc, char **argv)
             return false;
         }
     }
-    return optind == argc && o->modes && o->engines;
+    if (o->only)
+        o->kinds = 1 << CASE_KIND_INSN;
+    snprintf(o->same, sizeof(o->same), "%s%s%s%s%s%s", o->only ? "--only " : "",
+             o->only ? o->only : "", modes_given ? " --modes " : "", modes_given ? modes_given : "",
+             kinds_given ? " --kinds " : "", kinds_given ? kinds_given : "");
+    return optind == argc && o->modes && o->engines && o->kinds;
 }
 
 int main(int argc, char **argv)
@@ -342,6 +440,7 @@ int main(int argc, char **argv)
                             .cases = 100000,
                             .modes = 1 << CASE_MODE64,
                             .engines = 1 << SUBJECT_STEP,
+                            .kinds = ALL_KINDS,
                             .shown = SHOWN_PER_ROW}};
     struct error err = {0};
     int status = 0;

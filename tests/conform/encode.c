@@ -131,8 +131,9 @@ static void choose_tail(struct draft *d)
         d->rex = (u8)(rng_next(d->r) & 7);
     if (!(d->t->flags & TEMPLATE_MODRM))
         return;
-    if (d->t->modrm >= 0xc0)
-        d->tail[d->n_tail++] = d->t->modrm;
+    if (d->t->modrm >= 0xc0) // templates with VEX have register 0 only
+        d->tail[d->n_tail++] =
+            (u8)(d->t->modrm | (d->t->flags & TEMPLATE_VEX ? rng_next(d->r) & 7 : 0));
     else
         choose_memory(d, d->t->modrm >> 3 & 7);
 }

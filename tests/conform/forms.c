@@ -307,6 +307,19 @@ static int by_row(const void *a, const void *b)
     return x->signature < y->signature ? -1 : x->signature > y->signature;
 }
 
+static u8 class_of(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o)
+{
+    if (i->meta.isa_ext == ZYDIS_ISA_EXT_X87 || i->meta.isa_ext == ZYDIS_ISA_EXT_MMX)
+        return FORM_X87;
+    for (u32 n = 0; n < i->operand_count_visible; n++) {
+        if (is_class(&o[n], ZYDIS_REGCLASS_MMX))
+            return FORM_X87;
+        if (is_class(&o[n], ZYDIS_REGCLASS_XMM) || is_class(&o[n], ZYDIS_REGCLASS_YMM))
+            return FORM_VECTORS;
+    }
+    return FORM_INTEGER;
+}
+
 // Appends the forms of one mode.
 static void collect(struct forms *f, struct search *s)
 {
@@ -329,7 +342,8 @@ static void collect(struct forms *f, struct search *s)
             *form = (struct form){.row = forms_row(f, &i, o),
                                   .signature = s->found[k].signature,
                                   .template_at = f->n_templates,
-                                  .mode = s->mode};
+                                  .mode = s->mode,
+                                  .class = class_of(&i, o)};
             form->row->forms++;
             describe(form->operands, sizeof(form->operands), &i, o);
         }

@@ -42,11 +42,14 @@ struct form_template {
     u8 modrm; // mod is 0 (any memory operand) or 3
 };
 
+enum form_class { FORM_INTEGER, FORM_VECTORS, FORM_X87, FORM_CLASSES };
+
 struct form {
     struct form_row *row; // borrowed
     u64 signature;
     u32 template_count, template_at;
-    u8 mode; // enum case_mode
+    u8 mode;  // enum case_mode
+    u8 class; // enum form_class
     u64 cases;
     u64 faults;        // of these ended in an exception on the host
     char operands[40]; // for reports: "r32 m32 imm8"

@@ -27,13 +27,13 @@ enum { TICK_USEC = 100000 }; // of the watchdog; a case that sees two is over
 
 // Shared with the child.
 struct shared {
-    u32 request;  // batches asked for (futex)
-    u32 answer;   // batches done (futex)
-    u32 first;    // the batch: cases first..count-1
-    u32 count;    //
-    u32 progress; // the case in execution
-    struct conform_case c[NATIVE_BATCH];
-    struct case_result r[NATIVE_BATCH];
+    u32 request;                             // batches asked for (futex)
+    u32 answer;                              // batches done (futex)
+    u32 first;                               // the batch: cases first..count-1
+    u32 count;                               //
+    u32 progress;                            // the case in execution
+    struct conform_case c[NATIVE_BATCH + 1]; // the last one is the spare
+    struct case_result r[NATIVE_BATCH + 1];
 };
 
 // The memory windows: what the child maps at fixed addresses, and the parent does not touch.
@@ -413,11 +413,16 @@ static void post(struct native *n)
     futex_wake(&n->shared->request);
 }
 
-void native_start(struct native *n, u32 count)
+static void start_range(struct native *n, u32 first, u32 count)
 {
-    n->shared->first = n->shared->progress = 0;
+    n->shared->first = n->shared->progress = first;
     n->shared->count = count;
     post(n);
+}
+
+void native_start(struct native *n, u32 count)
+{
+    start_range(n, 0, count);
 }
 
 bool native_wait(struct native *n, struct error *err)
@@ -447,5 +452,21 @@ bool native_wait(struct native *n, struct error *err)
 bool native_run(struct native *n, u32 count, struct error *err)
 {
     native_start(n, count);
+    return native_wait(n, err);
+}
+
+struct conform_case *native_spare_case(struct native *n)
+{
+    return native_case(n, NATIVE_BATCH);
+}
+
+const struct case_result *native_spare_result(const struct native *n)
+{
+    return native_result(n, NATIVE_BATCH);
+}
+
+bool native_run_spare(struct native *n, struct error *err)
+{
+    start_range(n, NATIVE_BATCH, NATIVE_BATCH + 1);
     return native_wait(n, err);
 }

@@ -29,5 +29,10 @@ bool native_run(struct native *n, u32 count, struct error *err);
 void native_start(struct native *n, u32 count);
 bool native_wait(struct native *n, struct error *err);
 
+// One more slot, outside the batches: for one case in between.
+struct conform_case *native_spare_case(struct native *n);
+const struct case_result *native_spare_result(const struct native *n);
+bool native_run_spare(struct native *n, struct error *err);
+
 // What CPUID of the host says: bit `bit` of register `reg` (0-3: EAX, EBX, ECX, EDX).
 bool native_cpuid_bit(u32 leaf, u32 subleaf, u32 reg, u32 bit);

@@ -45,7 +45,9 @@ void undefined_find(const struct forms *f, const struct conform_case *c, struct 
     ZydisDecodedInstruction i;
     ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
 
-    *ret = (struct undefined){0};
+    *ret = (struct undefined){.flags = c->undefined_flags,
+                              .flags_at_fault = c->undefined_at_fault,
+                              .mmx = c->n_insts != 1};
     if (c->n_insts != 1 ||
         !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&f->decoder[c->mode], c->code, 15, &i, o)))
         return;
