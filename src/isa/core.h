@@ -29,10 +29,13 @@ struct core_tlb {
     u64 used[CORE_TLB_SIZE / 64]; // bitmap of entries to empty in a flush
 };
 
-// Arrays that lie a multiple of the TLB's reach apart must not share entries.
+// Arrays that lie a multiple of the TLB's reach apart do not share entries; nor do two neighbouring
+// pages (sums, not differences: the last page of one reach and the first of the next), because the
+// test for a hit looks at the page of an access's last byte in the entry of its first.
 static inline u32 core_tlb_index(vaddr va)
 {
-    return (va >> CORE_PAGE_SHIFT ^ va >> (CORE_PAGE_SHIFT + CORE_TLB_BITS)) & (CORE_TLB_SIZE - 1);
+    return ((va >> CORE_PAGE_SHIFT) + (va >> (CORE_PAGE_SHIFT + CORE_TLB_BITS))) &
+           (CORE_TLB_SIZE - 1);
 }
 
 struct op;
