@@ -58,7 +58,7 @@ void facet_machine_free(struct facet_machine *machine);
 
 // Gives one setting its value, as text with units ("4", "512MiB", "x86-64-v3"). Unknown paths and
 // values out of bounds are errors that name the nearest valid path. Only before the program is
-// loaded.
+// loaded, but for max_insts, which may be raised to run a machine further.
 bool facet_machine_set(struct facet_machine *machine, const char *path, const char *value,
                        struct facet_error *err);
 

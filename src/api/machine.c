@@ -55,7 +55,7 @@ bool facet_machine_set(struct facet_machine *machine, const char *path, const ch
 {
     struct error inner;
 
-    if (machine->se)
+    if (machine->se && strcmp(path, "max_insts") != 0)
         return api_error(err, FACET_ERROR_USAGE, "%s: settings come before the program", path);
     return settings_set(&machine->settings, path, value, &machine->arena, &inner) ||
            api_fail(err, &inner);

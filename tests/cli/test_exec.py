@@ -106,6 +106,18 @@ def test_a_signal_stops_facet_and_keeps_the_statistics(facet, guest, tmp_path, n
     assert signal.Signals(number).name in error or "signal %d" % number in error
 
 
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT])
+def test_a_crash_of_facet_is_not_the_programs(guest, number):
+    from conftest import FACET
+    with subprocess.Popen([FACET, "exec", "--", guest, "loop"], stderr=subprocess.PIPE,
+                          text=True) as process:
+        time.sleep(0.3)
+        process.send_signal(number)
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 125
+    assert "internal error" in error
+
+
 def test_a_program_may_close_its_streams(facet, guest):
     result = facet("exec", "--", guest, "close")
     assert result.returncode == 7 == native_status(guest, "close")
