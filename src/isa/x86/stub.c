@@ -11,12 +11,27 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { ARENA_BYTES = 8 << 20, BUCKETS = 4096, HOST_PAGE = 4096 };
+enum { ARENA_BYTES = 8 << 20, BUCKETS = 4096, MEMOS = 1024, HOST_PAGE = 4096 };
 
 // In front of each stub; stubs begin at multiples of 16 bytes.
 struct stub_head {
     u32 next; // offset of the next head in the same bucket; 0: none
     u32 len;
+};
+
+// What makes two instructions the same form: all but the address of a memory operand.
+struct stub_key {
+    u16 opcode, mem_size;
+    u8 mode, op_bytes, vex, imm;
+    struct {
+        u8 kind, reg;
+        u16 size;
+    } o[X86_MAX_OPERANDS];
+};
+
+struct stub_memo {
+    struct stub_key key;
+    x86_stub_fn *stub; // NULL: not in use
 };
 
 // Stands in front of the arena, in pages of its own.
@@ -25,6 +40,7 @@ struct x86_stubs {
     u8 *base; // the first page is for code that is executed once
     u32 used;
     u32 bucket[BUCKETS];
+    struct stub_memo memo[MEMOS];
 };
 
 enum { HEAD_BYTES = (sizeof(struct x86_stubs) + HOST_PAGE - 1) / HOST_PAGE * HOST_PAGE };
@@ -118,13 +134,15 @@ static bool write_code(struct x86_stubs *s, u32 offset, const struct stub_head *
     return protect(s, offset, len, PROT_READ | PROT_EXEC);
 }
 
-static u32 hash_code(const struct x86_stub_code *code)
+// FNV-1a.
+static u32 hash(const void *data, size_t n)
 {
+    const u8 *p = data;
     u64 h = 0xcbf29ce484222325;
 
-    for (u32 k = 0; k < code->len; k++)
-        h = (h ^ code->bytes[k]) * 0x100000001b3;
-    return (u32)(h >> 32) % BUCKETS;
+    for (size_t k = 0; k < n; k++)
+        h = (h ^ p[k]) * 0x100000001b3;
+    return (u32)(h >> 32);
 }
 
 static x86_stub_fn *code_at(const struct x86_stubs *s, u32 offset)
@@ -140,7 +158,7 @@ x86_stub_fn *x86_stub_find(struct x86_stubs *s, enum x86_code_mode mode, const u
 
     if (!x86_stub_make(&s->host, mode, bytes, len, &code))
         return NULL;
-    bucket = &s->bucket[hash_code(&code)];
+    bucket = &s->bucket[hash(code.bytes, code.len) % BUCKETS];
     for (u32 at = *bucket; at; at = head.next) {
         memcpy(&head, s->base + at, sizeof(head));
         if (head.len == code.len && memcmp(s->base + at + sizeof(head), code.bytes, code.len) == 0)
@@ -157,6 +175,40 @@ x86_stub_fn *x86_stub_find(struct x86_stubs *s, enum x86_code_mode mode, const u
     return code_at(s, offset);
 }
 
+x86_stub_fn *x86_stub_of(struct x86_stubs *s, const struct x86_insn *i)
+{
+    struct stub_key key = {.opcode = i->si.opcode,
+                           .mem_size = i->mem.size,
+                           .mode = i->mode,
+                           .op_bytes = i->op_bytes,
+                           .vex = i->vex,
+                           .imm = (u8)i->imm};
+    struct stub_memo *m;
+
+    for (u32 k = 0; k < i->n_operands; k++) {
+        key.o[k].kind = i->o[k].kind;
+        key.o[k].reg = i->o[k].reg;
+        key.o[k].size = i->o[k].size;
+    }
+    m = &s->memo[hash(&key, sizeof(key)) % MEMOS];
+    if (!m->stub || memcmp(&m->key, &key, sizeof(key)) != 0) {
+        m->stub = x86_stub_find(s, (enum x86_code_mode)i->mode, i->bytes, i->si.len);
+        m->key = key;
+    }
+    return m->stub;
+}
+
+__attribute__((target("avx"))) static void clear_upper_halves(void)
+{
+    __asm__ volatile("vzeroupper");
+}
+
+void x86_stubs_done(void)
+{
+    if (__builtin_cpu_supports("avx"))
+        clear_upper_halves();
+}
+
 static const struct op *stop(struct core *c, const struct op *op)
 {
     return NULL;
@@ -167,6 +219,7 @@ void x86_stub_call(x86_stub_fn *stub, struct x86_core *c, void *mem)
     static const struct op ops[2] = {{.fn = stop}, {.fn = stop}};
 
     stub(&c->core, ops, mem);
+    x86_stubs_done();
 }
 
 bool x86_stub_call_once(struct x86_stubs *s, struct x86_core *c, enum x86_code_mode mode,

@@ -7,7 +7,7 @@
 //
 // Upper halves: a legacy SSE instruction stores 16 bytes, a VEX one zero-extends to 32. Stubs use
 // VEX encodings where the host has AVX, accept unaligned host pointers (the caller checks the
-// guest's alignment rules), and leave the host's upper halves clear.
+// guest's alignment rules), and may leave the host's upper halves dirty.
 //
 // Stubs depend on no core and on no address: they live until the arena is freed, at most a few MiB
 // of them; what does not fit any more is made again at each execution, slowly. An arena is used by
@@ -33,6 +33,13 @@ bool x86_stubs_host_supports(const u64 features[4], struct error *err);
 // The stub of the instruction in bytes[0..len), a valid one in that mode; made at the first call.
 // NULL if the instruction cannot be executed so, or if the arena is full.
 x86_stub_fn *x86_stub_find(struct x86_stubs *s, enum x86_code_mode mode, const u8 *bytes, u32 len);
+
+// The same for a decoded instruction; quick for a form that was asked for before.
+x86_stub_fn *x86_stub_of(struct x86_stubs *s, const struct x86_insn *i);
+
+// After stubs were executed and before other code goes on for long: clears the host's upper halves
+// (SDM Optimization Reference Manual, "Mixing AVX Code with SSE Code").
+void x86_stubs_done(void);
 
 // Calls a stub as a function.
 void x86_stub_call(x86_stub_fn *stub, struct x86_core *c, void *mem);

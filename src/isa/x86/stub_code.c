@@ -19,6 +19,8 @@ struct slot {
     u8 kind; // enum slot_kind
     u8 guest, host;
     bool read, write;
+    bool shared; // another operand uses its host register
+    bool loaded; // host holds the value already, or the instruction reads it from struct x86_core
 };
 
 // An instruction in the parts that its encodings share.
@@ -31,6 +33,7 @@ struct form {
     u8 imm;
     u32 mem_bytes;
     bool mem_read;
+    bool rm_in_core; // ModRM.rm is the register's place in struct x86_core
     struct slot slot[SLOTS];
 };
 
@@ -205,6 +208,18 @@ static void put(struct x86_stub_code *c, const char *bytes, u32 n)
         put8(c, (u8)bytes[k]);
 }
 
+// ModRM and displacement of [rdi + disp32], for a place in struct x86_core.
+static void put_place(struct x86_stub_code *c, u32 reg, size_t offset)
+{
+    put8(c, 0x80 | reg << 3 | X86_RDI);
+    put32(c, (u32)(offset - offsetof(struct x86_core, core)));
+}
+
+static size_t vector_place(const struct slot *s)
+{
+    return offsetof(struct x86_core, s.ymm) + s->guest * 32u;
+}
+
 // All host registers in use are below 8: no encoding needs R, X or B.
 static void put_form(struct x86_stub_code *c, const struct form *f)
 {
@@ -232,24 +247,35 @@ static void put_form(struct x86_stub_code *c, const struct form *f)
             put8(c, f->map == 2 ? 0x38 : 0x3a);
     }
     put8(c, f->opcode);
-    put8(c, f->mem ? reg << 3 | X86_RDX : 0xc0 | reg << 3 | f->slot[RM].host);
+    if (f->rm_in_core)
+        put_place(c, reg, vector_place(&f->slot[RM]));
+    else
+        put8(c, f->mem ? reg << 3 | X86_RDX : 0xc0 | reg << 3 | f->slot[RM].host);
     if (f->slot[IS4].kind != UNUSED)
         put8(c, (u32)f->slot[IS4].host << 4 | (f->imm & 15));
     else if (f->imm_used)
         put8(c, f->imm);
 }
 
-// Is the code in *f the VEX form of `mnemonic`?
-static bool is_vex_of(const struct form *f, ZydisMnemonic mnemonic)
+static bool decode_form(const struct form *f, ZydisDecodedInstruction *ret,
+                        ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT])
 {
     struct x86_stub_code c = {0};
-    ZydisDecodedInstruction z;
     ZydisDecoder d;
-    const char *legacy, *vex;
 
     put_form(&c, f);
     ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&d, NULL, c.bytes, c.len, &z)))
+    return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, c.bytes, c.len, ret, operands));
+}
+
+// Is the code in *f the VEX form of `mnemonic`?
+static bool is_vex_of(const struct form *f, ZydisMnemonic mnemonic)
+{
+    ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
+    ZydisDecodedInstruction z;
+    const char *legacy, *vex;
+
+    if (!decode_form(f, &z, o))
         return false;
     legacy = ZydisMnemonicGetString(mnemonic);
     vex = ZydisMnemonicGetString(z.mnemonic);
@@ -293,8 +319,6 @@ static void plain_move(struct form *f)
         {0x66, 2, 0x2a, 0xf3, 1, 0x6f},                                 // movntdqa
     };
 
-    if (!f->mem)
-        return;
     for (u32 k = 0; k < ARRAY_SIZE(moves); k++) {
         if (f->prefix == moves[k].prefix && f->map == moves[k].map &&
             f->opcode == moves[k].opcode) {
@@ -310,13 +334,12 @@ static void plain_move(struct form *f)
 static void put_access(struct x86_stub_code *c, const char *opcode, u32 n, u32 host, size_t offset)
 {
     put(c, opcode, n);
-    put8(c, 0x80 | host << 3 | X86_RDI);
-    put32(c, (u32)(offset - offsetof(struct x86_core, core)));
+    put_place(c, host, offset);
 }
 
 static void put_load(struct x86_stub_code *c, bool avx, const struct slot *s)
 {
-    size_t vec = offsetof(struct x86_core, s.ymm) + s->guest * 32u;
+    size_t vec = vector_place(s);
 
     switch (s->kind) {
     case GPR:
@@ -336,7 +359,7 @@ static void put_load(struct x86_stub_code *c, bool avx, const struct slot *s)
 
 static void put_store(struct x86_stub_code *c, const struct form *f, bool avx, const struct slot *s)
 {
-    size_t vec = offsetof(struct x86_core, s.ymm) + s->guest * 32u;
+    size_t vec = vector_place(s);
     size_t mm = offsetof(struct x86_core, s.x87) + s->guest * 16u;
 
     switch (s->kind) {
@@ -393,9 +416,92 @@ static void put_end(struct x86_stub_code *c, bool tail_call)
         put(c, "\x48\x8d\x46\x20\xc3", 5); // lea rax, [rsi + 32]; ret
 }
 
+static bool is_vector(const struct slot *s)
+{
+    return s->kind == XMM || s->kind == YMM;
+}
+
+// x ^ x and so on: zero whatever x is.
+static bool is_zero_idiom(const struct form *f)
+{
+    const struct slot *a = &f->slot[f->slot[VVVV].kind == UNUSED ? REG : VVVV];
+
+    if (!f->vex || f->map != 1 || f->mem || !is_vector(a) || !is_vector(&f->slot[RM]) ||
+        a->guest != f->slot[RM].guest)
+        return false;
+    switch (f->opcode) {
+    case 0x57: // xorps, xorpd
+        return f->prefix == 0 || f->prefix == 0x66;
+    case 0xef: // pxor, psub, pcmpgt
+    case 0xf8:
+    case 0xf9:
+    case 0xfa:
+    case 0xfb:
+    case 0x64:
+    case 0x65:
+    case 0x66:
+        return f->prefix == 0x66;
+    default:
+        return false;
+    }
+}
+
+// Operands that are the same guest register share a host register.
+static void share(struct form *f)
+{
+    for (u32 k = RM; k <= IS4; k++) {
+        for (u32 j = REG; j < k; j++) {
+            struct slot *s = &f->slot[k], *other = &f->slot[j];
+
+            if (is_vector(s) && s->read && !s->write && is_vector(other) && other->read &&
+                !other->loaded && s->guest == other->guest && s->kind <= other->kind) {
+                s->host = other->host;
+                s->loaded = other->shared = true;
+                if (k == VVVV)
+                    f->vvvv = s->host;
+            }
+        }
+    }
+}
+
+// A packed source can be read where it is, if the memory form reads as much as the register form.
+static void read_in_place(struct form *f, ZydisMnemonic mnemonic)
+{
+    ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
+    struct slot *s = &f->slot[RM];
+    ZydisDecodedInstruction z;
+    struct form in_core = *f;
+
+    if (!f->vex || f->mem || !is_vector(s) || s->loaded || s->shared || !s->read || s->write)
+        return;
+    in_core.rm_in_core = true;
+    if (!decode_form(&in_core, &z, o) || z.mnemonic != mnemonic)
+        return;
+    for (u32 k = 0; k < z.operand_count; k++) {
+        if (o[k].type == ZYDIS_OPERAND_TYPE_MEMORY && o[k].size == (s->kind == YMM ? 256 : 128)) {
+            f->rm_in_core = true;
+            s->loaded = true;
+        }
+    }
+}
+
+static void optimise(struct form *f)
+{
+    ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
+    ZydisDecodedInstruction z;
+
+    if (is_zero_idiom(f)) {
+        f->slot[REG].read = f->slot[VVVV].read = f->slot[RM].read = false;
+        f->vvvv = f->slot[RM].host = f->slot[REG].host;
+        return;
+    }
+    share(f);
+    if (f->vex && !f->mem && is_vector(&f->slot[RM]) && decode_form(f, &z, o))
+        read_in_place(f, z.mnemonic);
+}
+
 static void put_stub(struct x86_stub_code *c, const struct x86_stub_host *host, struct form *f)
 {
-    bool wide = f->l;
     bool aligned = !f->vex && f->mem_bytes == 16 && !f->mmx;
 
     if (f->mem && f->mem_read && (aligned || f->slot[EAX].kind != UNUSED)) {
@@ -408,9 +514,8 @@ static void put_stub(struct x86_stub_code *c, const struct x86_stub_host *host, 
         struct slot *s = &f->slot[k];
 
         // A legacy encoding may merge with what it writes.
-        if (s->kind != UNUSED && (s->read || (s->write && !f->vex && s->kind != GPR)))
+        if (s->kind != UNUSED && !s->loaded && (s->read || (s->write && !f->vex && s->kind != GPR)))
             put_load(c, host->avx, s);
-        wide |= s->kind == YMM;
     }
     put_form(c, f);
     for (u32 k = 0; k < SLOTS; k++) {
@@ -419,8 +524,6 @@ static void put_stub(struct x86_stub_code *c, const struct x86_stub_host *host, 
     }
     if (f->flags)
         put_flags(c);
-    if (wide)
-        put(c, "\xc5\xf8\x77", 3); // vzeroupper
     if (f->mmx)
         put_mmx_end(c);
     put_end(c, host->tail_call);
@@ -446,7 +549,9 @@ bool x86_stub_make(const struct x86_stub_host *host, enum x86_code_mode mode, co
         prefer_vex(&f, z.mnemonic);
     else if (f.vex)
         return false;
-    plain_move(&f);
+    optimise(&f);
+    if (f.mem || f.rm_in_core)
+        plain_move(&f);
     *ret = (struct x86_stub_code){0};
     put_stub(ret, host, &f);
     return true;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From guest code to a block of threaded code, and the operations of the ISA on a core.
 #include "isa/x86/thread.h"
+#include "isa/x86/stub.h"
 
 #include "base/bug.h"
 #include "isa/x86/decode.h"
 #include "isa/x86/fault.h"
 #include "isa/x86/flags.h"
 #include "isa/x86/mem.h"
+#include "isa/x86/stub.h"
 #include "isa/x86/uops.h"
 
 #include <Zydis/Zydis.h>
@@ -301,6 +303,7 @@ static void x86_leave(struct core *core)
 {
     struct x86_core *c = x86_core_of(core);
 
+    x86_stubs_done();
     c->s.mxcsr |= _mm_getcsr() & 0x3f;
     _mm_setcsr(0x1f80);
     x86_flags_commit(c);

@@ -368,12 +368,12 @@ static op_fn *pick_vector(struct pick *p)
         return NULL;
     if (i->mem.size && (!pick_ea(p, &ea) || i->mem.size < 4 || i->mem.size & (i->mem.size - 1u)))
         return NULL;
-    stub = x86_stub_find(p->c->stubs, (enum x86_code_mode)i->mode, i->bytes, i->si.len);
+    stub = x86_stub_of(p->c->stubs, i);
     p->op->imm = (u64)(uintptr_t)stub;
     if (!stub)
         return NULL;
-    if (!i->mem.size)
-        return p->h->vec_reg;
+    if (!i->mem.size) // the stub is a handler itself, but leaves no trace
+        return p->h == &x86_handlers_plain ? (op_fn *)(uintptr_t)stub : p->h->vec_reg;
     return (write ? p->h->vec_store : p->h->vec_load)[log2_of(i->mem.size)][ea][aligned];
 }
 

@@ -14,7 +14,7 @@ enum x86_result x86_vector_run(struct x86_core *c, const struct x86_insn *i, voi
     x86_stub_fn *stub = (x86_stub_fn *)(uintptr_t)i->stub;
 
     if (UNLIKELY(!stub)) {
-        stub = x86_stub_find(c->stubs, (enum x86_code_mode)i->mode, i->bytes, i->si.len);
+        stub = x86_stub_of(c->stubs, i);
         ((struct x86_insn *)i)->stub = (void *)(uintptr_t)stub; // remembered, not changed
     }
     if (LIKELY(stub))

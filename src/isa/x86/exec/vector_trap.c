@@ -5,6 +5,8 @@
 // written, the signal handler returns from the stub.
 #include "isa/x86/exec/vector.h"
 
+#include "isa/x86/stub.h"
+
 #include <immintrin.h>
 #include <signal.h>
 #include <ucontext.h>
@@ -32,11 +34,6 @@ static void on_sigfpe(int number, siginfo_t *info, void *context)
     u->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)x86_vector_trap_return;
 }
 
-__attribute__((target("avx"))) static void clear_upper_halves(void)
-{
-    _mm256_zeroupper();
-}
-
 enum x86_result x86_vector_run_trapping(struct x86_core *c, const struct x86_insn *i, void *mem)
 {
     struct sigaction action = {.sa_sigaction = on_sigfpe, .sa_flags = SA_SIGINFO}, old_action;
@@ -59,7 +56,6 @@ enum x86_result x86_vector_run_trapping(struct x86_core *c, const struct x86_ins
     sigaction(SIGFPE, &old_action, NULL);
     if (r || !(raised & ~masks))
         return r;
-    if (__builtin_cpu_supports("avx"))
-        clear_upper_halves();
+    x86_stubs_done();
     return x86_raise(c, c->s.cr4 & X86_CR4_OSXMMEXCPT ? X86_EXC_XM : X86_EXC_UD);
 }
