@@ -247,9 +247,14 @@ enum x86_result x86_exec_pext(struct x86_core *c, const struct x86_insn *i)
     return x86_write(c, i, 0, result);
 }
 
-// CRC-32C, bit-reflected, of the source's bytes.
+// CRC-32C, bit-reflected, of the source's bytes: four bits at a time.
 enum x86_result x86_exec_crc32(struct x86_core *c, const struct x86_insn *i)
 {
+    static const u32 table[16] = {
+        0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+        0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+        0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+    };
     u32 crc = (u32)x86_get_gpr(c, i->o[0].offset, 4);
     u64 v;
     enum x86_result r = x86_read(c, i, 1, &v);
@@ -258,8 +263,8 @@ enum x86_result x86_exec_crc32(struct x86_core *c, const struct x86_insn *i)
         return r;
     for (u32 n = 0; n < i->o[1].size; n++, v >>= 8) {
         crc ^= (u8)v;
-        for (u32 bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
     }
     return x86_write(c, i, 0, crc);
 }

@@ -56,7 +56,7 @@ enum x86_result x86_repeat(struct x86_core *c, const struct x86_insn *i, x86_ite
     if (c->core.trace || c->s.rflags & X86_TF || c->watched)
         limit = 1;
     for (u64 done = 0, n; done < limit && !c->core.block_killed; done += n) {
-        n = bulk && limit > 1 ? bulk(c, i, count) : 0;
+        n = bulk && limit > 1 ? bulk(c, i, count, &v) : 0;
         if (n == 0) {
             r = one(c, i, &v);
             if (r)
@@ -105,7 +105,8 @@ static void copy_forward(u8 *to, const u8 *from, u64 n, u32 size)
     }
 }
 
-static u64 move_many(struct x86_core *c, const struct x86_insn *i, u64 count)
+static u64 move_many(struct x86_core *c, const struct x86_insn *i, u64 count,
+                     struct x86_compared *ret)
 {
     const u8 *from;
     u8 *to;
@@ -145,9 +146,29 @@ static enum x86_result move_one(struct x86_core *c, const struct x86_insn *i,
     return X86_OK;
 }
 
-static u64 store_many(struct x86_core *c, const struct x86_insn *i, u64 count)
+static void fill(u8 *to, u64 v, u64 n, u32 size)
 {
-    u32 size = i->op_bytes;
+    switch (size) {
+    case 1:
+        memset(to, (u8)v, n);
+        break;
+    case 2:
+        for (u64 k = 0; k < n; k++)
+            memcpy(to + 2 * k, &v, 2);
+        break;
+    case 4:
+        for (u64 k = 0; k < n; k++)
+            memcpy(to + 4 * k, &v, 4);
+        break;
+    default:
+        for (u64 k = 0; k < n; k++)
+            memcpy(to + 8 * k, &v, 8);
+    }
+}
+
+static u64 store_many(struct x86_core *c, const struct x86_insn *i, u64 count,
+                      struct x86_compared *ret)
+{
     u64 n = count;
     u8 *to;
 
@@ -156,12 +177,8 @@ static u64 store_many(struct x86_core *c, const struct x86_insn *i, u64 count)
     to = elements(c, i, X86_ES, X86_RDI, CORE_WRITE, &n);
     if (!to)
         return 0;
-    if (size == 1)
-        memset(to, (u8)c->s.gpr[X86_RAX], n);
-    else
-        for (u64 k = 0; k < n * size; k += size)
-            memcpy(to + k, &c->s.gpr[X86_RAX], size);
-    x86_string_advance(c, i, X86_RDI, (u32)n * size);
+    fill(to, c->s.gpr[X86_RAX], n, i->op_bytes);
+    x86_string_advance(c, i, X86_RDI, (u32)n * i->op_bytes);
     return n;
 }
 
@@ -193,6 +210,54 @@ static enum x86_result load_one(struct x86_core *c, const struct x86_insn *i,
     return X86_OK;
 }
 
+static u64 element(const u8 *at, u32 size)
+{
+    u64 v = 0;
+
+    memcpy(&v, at, size);
+    return v;
+}
+
+// How many bytes of n are the same.
+static u64 same_bytes(const u8 *a, const u8 *b, u64 n)
+{
+    u64 k = 0, x, y;
+
+    for (; k + 8 <= n; k += 8) {
+        memcpy(&x, a + k, 8);
+        memcpy(&y, b + k, 8);
+        if (x != y)
+            return k + (u32)__builtin_ctzll(x ^ y) / 8;
+    }
+    while (k < n && a[k] == b[k])
+        k++;
+    return k;
+}
+
+static u64 compare_many(struct x86_core *c, const struct x86_insn *i, u64 count,
+                        struct x86_compared *ret)
+{
+    u32 size = i->op_bytes;
+    u64 n = count, k;
+    const u8 *a, *b;
+
+    if (c->s.rflags & X86_DF)
+        return 0;
+    a = elements(c, i, (enum x86_seg)i->mem.seg, X86_RSI, CORE_READ, &n);
+    b = a ? elements(c, i, X86_ES, X86_RDI, CORE_READ, &n) : NULL;
+    if (!b)
+        return 0;
+    if (i->prefixes & X86_REPNE)
+        for (k = 0; k < n - 1 && memcmp(a + k * size, b + k * size, size) != 0;)
+            k++;
+    else
+        k = MIN(same_bytes(a, b, n * size) / size, n - 1);
+    *ret = (struct x86_compared){element(a + k * size, size), element(b + k * size, size)};
+    x86_string_advance(c, i, X86_RSI, (u32)(k + 1) * size);
+    x86_string_advance(c, i, X86_RDI, (u32)(k + 1) * size);
+    return k + 1;
+}
+
 static enum x86_result compare_one(struct x86_core *c, const struct x86_insn *i,
                                    struct x86_compared *ret)
 {
@@ -214,6 +279,32 @@ static enum x86_result compare_one(struct x86_core *c, const struct x86_insn *i,
     x86_string_advance(c, i, X86_RDI, size);
     *ret = v;
     return X86_OK;
+}
+
+static u64 scan_many(struct x86_core *c, const struct x86_insn *i, u64 count,
+                     struct x86_compared *ret)
+{
+    u32 size = i->op_bytes;
+    u64 v = x86_get_reg(c, X86_RAX, size), n = count, k = 0;
+    bool for_equal = i->prefixes & X86_REPNE;
+    const u8 *at;
+
+    if (c->s.rflags & X86_DF)
+        return 0;
+    at = elements(c, i, X86_ES, X86_RDI, CORE_READ, &n);
+    if (!at)
+        return 0;
+    if (size == 1 && for_equal) {
+        const u8 *found = memchr(at, (int)v, n);
+
+        k = found ? (u64)(found - at) : n - 1;
+    } else {
+        while (k < n - 1 && (element(at + k * size, size) == v) != for_equal)
+            k++;
+    }
+    *ret = (struct x86_compared){v, element(at + k * size, size)};
+    x86_string_advance(c, i, X86_RDI, (u32)(k + 1) * size);
+    return k + 1;
 }
 
 static enum x86_result scan_one(struct x86_core *c, const struct x86_insn *i,
@@ -249,10 +340,10 @@ enum x86_result x86_exec_lods(struct x86_core *c, const struct x86_insn *i)
 
 enum x86_result x86_exec_cmps(struct x86_core *c, const struct x86_insn *i)
 {
-    return x86_repeat(c, i, compare_one, NULL);
+    return x86_repeat(c, i, compare_one, compare_many);
 }
 
 enum x86_result x86_exec_scas(struct x86_core *c, const struct x86_insn *i)
 {
-    return x86_repeat(c, i, scan_one, NULL);
+    return x86_repeat(c, i, scan_one, scan_many);
 }

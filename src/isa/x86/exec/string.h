@@ -13,8 +13,9 @@ struct x86_compared {
 typedef enum x86_result x86_iteration(struct x86_core *c, const struct x86_insn *i,
                                       struct x86_compared *ret);
 // Up to `count` iterations at once, of which no fault and no trace can tell; returns how many (0:
-// only one by one).
-typedef u64 x86_bulk(struct x86_core *c, const struct x86_insn *i, u64 count);
+// only one by one). A comparison that ends the repetition is the last of them.
+typedef u64 x86_bulk(struct x86_core *c, const struct x86_insn *i, u64 count,
+                     struct x86_compared *ret);
 
 // Executes *i: without a prefix, an iteration. With one, iterations until rCX is 0, or until
 // X86_AGAIN: after each one in the traced engine, after a page or so in the plain one. `bulk` may
