@@ -127,8 +127,17 @@ static void add_to_page(struct block_cache *bc, struct block *b, unsigned which)
     cp->blocks = b;
 }
 
+// Records name instructions of blocks: they go to their consumers before blocks go.
+static void hand_out_records(struct block_cache *bc)
+{
+    for (u32 i = 0; i < bc->n_cores; i++)
+        if (bc->cores[i]->trace)
+            dyn_batch_flush(bc->cores[i]->trace);
+}
+
 void block_cache_flush(struct block_cache *bc)
 {
+    hand_out_records(bc);
     memset(bc->hash, 0, sizeof(bc->hash));
     memset(bc->pages, 0, sizeof(bc->pages));
     bc->used = 0;
@@ -286,6 +295,7 @@ bool block_cache_find(struct block_cache *bc, struct core *core, u64 max_insts,
     if (b->n_insts > max_insts) {
         size_t used;
 
+        hand_out_records(bc);
         return core->isa->translate(core, (u32)max_insts, bc->traced, bc->scratch, &used,
                                     ret_block);
     }
