@@ -191,17 +191,12 @@ static __attribute__((noinline)) u64 guest_hot(u64 x)
     return x ^ x >> 7;
 }
 
-#define STEP(k) x = guest_hot(x & 1ull << ((k) % 60) ? x * (2 * (k) + 3) + (k) : x + (k)*77);
-#define STEPS_10(k)                                                                     \
-    STEP(k)                                                                             \
-    STEP(k + 1)                                                                         \
-    STEP(k + 2) STEP(k + 3) STEP(k + 4) STEP(k + 5) STEP(k + 6) STEP(k + 7) STEP(k + 8) \
-        STEP(k + 9)
-#define STEPS_100(k)                                                                     \
-    STEPS_10(k)                                                                          \
-    STEPS_10(k + 10)                                                                     \
-    STEPS_10(k + 20) STEPS_10(k + 30) STEPS_10(k + 40) STEPS_10(k + 50) STEPS_10(k + 60) \
-        STEPS_10(k + 70) STEPS_10(k + 80) STEPS_10(k + 90)
+// clang-format off
+#define STEP(k) x = guest_hot(x & 1ull << ((k) % 60) ? x * (2 * (k) + 3) + (k) : x + (k) * 77);
+#define STEPS_5(k) STEP(k) STEP(k + 1) STEP(k + 2) STEP(k + 3) STEP(k + 4)
+#define STEPS_25(k) STEPS_5(k) STEPS_5(k + 5) STEPS_5(k + 10) STEPS_5(k + 15) STEPS_5(k + 20)
+#define STEPS_100(k) STEPS_25(k) STEPS_25(k + 25) STEPS_25(k + 50) STEPS_25(k + 75)
+// clang-format on
 
 static __attribute__((noinline)) u64 guest_wide(u64 x)
 {
