@@ -3,9 +3,9 @@
 """How fast: native, qemu-x86_64 (Debian's qemu-user) and facet, side by side in one run.
 
 Every program does a number of equal rounds; a column's figure is (time of N rounds - time of none)
-/ N, so that start-up does not count (it has a line of its own). N is chosen for each column, so that
-a run takes about --seconds; the fastest of --repeat runs counts. Every run's output is compared with
-the native one's: a wrong result ends the benchmark.
+/ N, so that start-up does not count (it has a line of its own). Times are processor time. N is chosen
+for each column, so that a run takes about --seconds; the fastest of --repeat runs counts. Every
+run's output is compared with the native one's: a wrong result ends the benchmark.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import json
 import math
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -70,18 +71,24 @@ def workloads(build, folder, only):
     return {name: found[name] for name in found if not only or name in only}
 
 
+def cpu_seconds():
+    """Processor time of all children so far, which other load on the host hardly changes."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 class Column:
     """One way to run a command."""
 
     def __init__(self, name, prefix, status=None):
         self.name, self.prefix, self.status = name, prefix, status
 
-    def run(self, command):
-        """Seconds, standard output."""
-        start = time.perf_counter()
+    def run(self, command, clock=cpu_seconds):
+        """Seconds of `clock`, standard output."""
+        start = clock()
         done = subprocess.run([*self.prefix, *command], env=ENVIRONMENT, stdin=subprocess.DEVNULL,
                               capture_output=True, check=False)
-        seconds = time.perf_counter() - start
+        seconds = clock() - start
         if done.returncode:
             raise Wrong("%s: %s: exit status %d: %s" % (self.name, command[0], done.returncode,
                                                         done.stderr.decode(errors="replace").strip()))
@@ -175,7 +182,9 @@ def print_row(row, cols):
 
 
 def startup(cols, repeat):
-    return {c.name: min(c.run(["/bin/true"])[0] for _ in range(max(repeat, 5))) for c in cols}
+    """Elapsed seconds of /bin/true."""
+    return {c.name: min(c.run(["/bin/true"], time.perf_counter)[0]
+                        for _ in range(max(repeat, 9))) for c in cols}
 
 
 def peak_memory(column):
@@ -201,7 +210,7 @@ def main():
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         cols, rows = columns(args, folder), []
-        print("%s, %s, %s; milliseconds for one round, the fastest of %d runs"
+        print("%s, %s, %s; processor time of one round, the fastest of %d runs"
               % (time.strftime("%Y-%m-%d"), cpu_name(), platform.release(), args.repeat))
         print(header(cols, bool(args.facet)))
         try:
