@@ -201,6 +201,7 @@ static void solve_memory(struct solver *s, u32 n)
         u32 index_size = o->mem.scale;
 
         aim_vector(s, o);
+        s->c->in.rflags &= ~(u64)X86_TF; // which may trap between two elements
         ea = CASE_DATA + 2 * CASE_PAGE + 2048 + (index_size & 1);
         if (chance(s->r, 150))
             ea = choose_address(s, 64);
