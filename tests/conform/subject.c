@@ -134,6 +134,8 @@ static void init_system_state(struct x86_core *c)
     s->gdt_limit = GDT_LIMIT;
     s->seg_attr[X86_LDTR] = X86_ATTR_UNUSABLE;
     s->seg_limit[X86_LDTR] = 0;
+    s->seg_base[X86_TR] = LINEAR_GDT + 1024;
+    s->seg_limit[X86_TR] = 0x67;
     c->core.user_env = true;
 }
 
@@ -179,6 +181,7 @@ struct subject *subject_new(enum subject_engine engine, const u8 *background, st
         goto fail;
     map_windows(s);
     put_descriptors(s);
+    memcpy(s->ram + PHYS_GDT + 1024 + 0x66, &(u16){0x8000}, 2); // no I/O permission bit map
     init_system_state(s->core);
     x86_state_loaded(s->core);
     if (!make_engine(s, err))

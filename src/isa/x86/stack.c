@@ -70,7 +70,13 @@ static bool fits(const struct x86_core *c, const struct x86_stack *st, u64 sp, u
         return x86_canonical(c, sp) && x86_canonical(c, last);
     if ((st->attr & (X86_ATTR_S | 0xc)) == (X86_ATTR_S | 4))
         return sp > st->limit && last <= st->mask;
-    return last <= st->limit;
+    return last <= st->limit || st->limit == 0xffffffff;
+}
+
+// Alignment checks and watched data concern the program's own stack only.
+static bool is_own(const struct x86_core *c, const struct x86_stack *st)
+{
+    return st->privilege == (enum x86_privilege)c->privilege;
 }
 
 enum x86_result x86_stack_push(struct x86_core *c, struct x86_stack *st, u64 value, u32 bytes)
@@ -81,7 +87,8 @@ enum x86_result x86_stack_push(struct x86_core *c, struct x86_stack *st, u64 val
 
     if (!fits(c, st, sp, bytes))
         return x86_raise_error(c, X86_EXC_SS, st->error);
-    r = x86_store_as(c, linear, &value, bytes, st->privilege);
+    r = is_own(c, st) ? x86_store_slow(c, linear, &value, bytes)
+                      : x86_store_as(c, linear, &value, bytes, st->privilege);
     if (r == X86_OK)
         st->sp = sp;
     return r;
@@ -95,7 +102,8 @@ enum x86_result x86_stack_pop(struct x86_core *c, struct x86_stack *st, u64 *ret
     if (!fits(c, st, st->sp, bytes))
         return x86_raise_error(c, X86_EXC_SS, st->error);
     *ret = 0;
-    r = x86_load_as(c, linear, ret, bytes, st->privilege);
+    r = is_own(c, st) ? x86_load_slow(c, linear, ret, bytes)
+                      : x86_load_as(c, linear, ret, bytes, st->privilege);
     if (r == X86_OK)
         st->sp = (st->sp + bytes) & st->mask;
     return r;

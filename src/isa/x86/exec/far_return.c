@@ -20,6 +20,16 @@ static enum x86_result pop(struct x86_core *c, struct frame *f, u64 *ret)
     return x86_stack_pop(c, &f->st, ret, f->bytes);
 }
 
+// A selector is a word, in a slot as large as the others.
+static enum x86_result pop_selector(struct x86_core *c, struct frame *f, u64 *ret)
+{
+    enum x86_result r = x86_stack_pop(c, &f->st, ret, 2);
+
+    if (r == X86_OK)
+        f->st.sp = (f->st.sp + f->bytes - 2) & f->st.mask;
+    return r;
+}
+
 // The code segment to return to, at its RPL.
 static enum x86_result check_code(struct x86_core *c, struct frame *f)
 {
@@ -124,7 +134,7 @@ enum x86_result x86_exec_ret_far(struct x86_core *c, const struct x86_insn *i)
     bool outer;
 
     start(c, i, &f);
-    if (pop(c, &f, &f.rip) != X86_OK || pop(c, &f, &f.cs) != X86_OK)
+    if (pop(c, &f, &f.rip) != X86_OK || pop_selector(c, &f, &f.cs) != X86_OK)
         return X86_FAULT;
     if (!x86_protected(c))
         return return_real(c, &f, release);

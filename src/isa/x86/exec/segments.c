@@ -34,23 +34,30 @@ enum x86_result x86_exec_mov_seg(struct x86_core *c, const struct x86_insn *i)
 
 enum x86_result x86_exec_push_seg(struct x86_core *c, const struct x86_insn *i)
 {
-    enum x86_result r = x86_push(c, c->s.seg_sel[i->o[0].reg], i->stack_bytes);
+    u16 sel = c->s.seg_sel[i->o[0].reg];
+    enum x86_result r;
 
-    return r == X86_OK ? x86_end(c, i) : r;
+    if (i->stack_bytes != 4) {
+        r = x86_push(c, sel, i->stack_bytes);
+        return r == X86_OK ? x86_end(c, i) : r;
+    }
+    // The upper half of the slot stays as it is (SDM vol. 2B PUSH).
+    r = x86_stack_store(c, c->s.gpr[X86_RSP] - 4, sel, 2);
+    if (r != X86_OK)
+        return r;
+    x86_set_stack_pointer(c, c->s.gpr[X86_RSP] - 4);
+    return x86_end(c, i);
 }
 
 enum x86_result x86_exec_pop_seg(struct x86_core *c, const struct x86_insn *i)
 {
-    u64 rsp = c->s.gpr[X86_RSP], sel, after;
-    enum x86_result r = x86_pop(c, &sel, i->stack_bytes);
+    u64 rsp = c->s.gpr[X86_RSP], sel;
+    enum x86_result r = x86_stack_load(c, rsp, &sel, 2); // whatever the size of its slot
 
-    if (r != X86_OK)
-        return r;
-    after = c->s.gpr[X86_RSP];
-    c->s.gpr[X86_RSP] = rsp;
-    r = load(c, i, (enum x86_seg)i->o[0].reg, sel);
     if (r == X86_OK)
-        c->s.gpr[X86_RSP] = after;
+        r = load(c, i, (enum x86_seg)i->o[0].reg, sel);
+    if (r == X86_OK)
+        x86_set_stack_pointer(c, rsp + i->stack_bytes);
     return r;
 }
 
