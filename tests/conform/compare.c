@@ -122,8 +122,9 @@ bool compare(const struct conform_case *c, const struct undefined *u,
         differ(ret, gpr[n], e->gpr[n], g->gpr[n], gpr_mask(c, u, !exit, n));
     differ(ret, "rflags", e->rflags, g->rflags,
            ~(u64)(u->flags | (exit ? 0 : u->flags_at_fault) | X86_RF));
+    // Null selectors 1 to 3 become 0 whenever the host's kernel returns to the case.
     for (u32 n = 0; n < 6; n++)
-        if (!(n == CASE_CS && exit))
+        if (!(n == CASE_CS && exit) && !(e->sel[n] < 4 && g->sel[n] < 4))
             differ(ret, sel[n], e->sel[n], g->sel[n], 0xffff);
     differ(ret, "fs base", e->fs_base, g->fs_base, ~0ull);
     differ(ret, "gs base", e->gs_base, g->gs_base, ~0ull);

@@ -458,8 +458,8 @@ int main(int argc, char **argv)
 {
     struct run run = {.o = {.seed = 1,
                             .cases = 100000,
-                            .modes = 1 << CASE_MODE64,
-                            .engines = 1 << SUBJECT_STEP,
+                            .modes = 1 << CASE_MODE32 | 1 << CASE_MODE64,
+                            .engines = (1 << SUBJECT_ENGINES) - 1,
                             .kinds = ALL_KINDS,
                             .shown = SHOWN_PER_ROW}};
     struct error err = {0};
