@@ -213,6 +213,8 @@ static void solve_memory(struct solver *s, u32 n)
         (ea ^ (ea + size - 1)) & ~0xfffull)
         ea -= size;
     if (is_implicit_stack(o)) {
+        if (ea > 0xfffff000) // what wraps at 4 GiB: in an order of the processor's own
+            ea = CASE_DATA + CASE_PAGE + 256;
         if (chance(s->r, 850))
             ea &= ~7ull;
         aim(s, o, o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? ea + size : ea);
@@ -347,6 +349,9 @@ static bool solve_branch(struct solver *s)
     const ZydisDecodedInstruction *i = &s->in->i;
     bool far = i->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
     u64 sp = s->c->in.gpr[X86_RSP];
+
+    if (far) // whether #AC or a #PF behind it comes first
+        s->c->in.rflags &= ~(u64)X86_AC;
 
     switch (i->mnemonic) {
     case ZYDIS_MNEMONIC_IRET:

@@ -63,6 +63,9 @@ void undefined_find(const struct forms *f, const struct conform_case *c, struct 
     case ZYDIS_MNEMONIC_POPAD:
         ret->gprs = true;
         break;
+    case ZYDIS_MNEMONIC_CALL: // far, to 32-bit code: on whose stack
+        ret->unusable = i.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR && c->in.gpr[X86_RSP] >> 32;
+        break;
     case ZYDIS_MNEMONIC_RET: // far: which of CS and rIP is read first
     case ZYDIS_MNEMONIC_IRET:
     case ZYDIS_MNEMONIC_IRETD:

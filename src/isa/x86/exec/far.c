@@ -101,6 +101,8 @@ static enum x86_result far_code(struct x86_core *c, const struct x86_insn *i, st
 
     if (check_code(c, t) != X86_OK)
         return X86_FAULT;
+    if (!x86_long_mode(c) || !(t->d.attr & X86_ATTR_L)) // of 64-bit code's offset
+        t->offset &= 0xffffffff;
     x86_stack_current(c, &st);
     if (call && push_return(c, &st, i->next_pc, i->op_bytes) != X86_OK)
         return X86_FAULT;

@@ -30,6 +30,13 @@ static enum x86_result pop_selector(struct x86_core *c, struct frame *f, u64 *re
     return r;
 }
 
+static enum x86_result pop_stack(struct x86_core *c, struct frame *f)
+{
+    enum x86_result r = pop(c, f, &f->rsp);
+
+    return r ? r : pop_selector(c, f, &f->ss);
+}
+
 // The code segment to return to, at its RPL.
 static enum x86_result check_code(struct x86_core *c, struct frame *f)
 {
@@ -47,6 +54,12 @@ static enum x86_result check_code(struct x86_core *c, struct frame *f)
         return x86_raise_error(c, X86_EXC_GP, error);
     if (!(f->code.attr & X86_ATTR_P))
         return x86_raise_error(c, X86_EXC_NP, error);
+    return X86_OK;
+}
+
+// Where in that segment; the last of all checks.
+static enum x86_result check_offset(struct x86_core *c, struct frame *f)
+{
     if (x86_long_mode(c) && (f->code.attr & X86_ATTR_L))
         return x86_canonical(c, f->rip) ? X86_OK : x86_raise_gp(c);
     f->rip &= f->bytes == 2 ? 0xffffu : 0xffffffffu;
@@ -143,11 +156,11 @@ enum x86_result x86_exec_ret_far(struct x86_core *c, const struct x86_insn *i)
     outer = X86_SEL_RPL(f.cs) > c->cpl;
     if (outer) {
         f.st.sp = (f.st.sp + release) & f.st.mask;
-        if (pop(c, &f, &f.rsp) != X86_OK || pop(c, &f, &f.ss) != X86_OK ||
+        if (pop(c, &f, &f.rsp) != X86_OK || pop_selector(c, &f, &f.ss) != X86_OK ||
             check_stack(c, &f) != X86_OK)
             return X86_FAULT;
     }
-    if (x86_descriptor_touch(c, (u16)f.cs, &f.code) != X86_OK)
+    if (check_offset(c, &f) != X86_OK || x86_descriptor_touch(c, (u16)f.cs, &f.code) != X86_OK)
         return X86_FAULT;
     leave_to(c, &f, outer, release);
     return X86_OK;
@@ -186,7 +199,7 @@ static enum x86_result iret_v86(struct x86_core *c, struct frame *f)
     static const u8 order[] = {X86_ES, X86_DS, X86_FS, X86_GS};
     u64 sel[ARRAY_SIZE(order)];
 
-    if (pop(c, f, &f->rsp) != X86_OK || pop(c, f, &f->ss) != X86_OK)
+    if (pop_stack(c, f) != X86_OK)
         return X86_FAULT;
     for (u32 n = 0; n < ARRAY_SIZE(order); n++)
         if (pop(c, f, &sel[n]) != X86_OK)
@@ -213,10 +226,9 @@ static enum x86_result iret_protected(struct x86_core *c, struct frame *f)
         return X86_FAULT;
     outer = X86_SEL_RPL(f->cs) > c->cpl;
     with_stack = outer || c->code_mode == X86_CODE64;
-    if (with_stack && (pop(c, f, &f->rsp) != X86_OK || pop(c, f, &f->ss) != X86_OK ||
-                       check_stack(c, f) != X86_OK))
+    if (with_stack && (pop_stack(c, f) != X86_OK || check_stack(c, f) != X86_OK))
         return X86_FAULT;
-    if (x86_descriptor_touch(c, (u16)f->cs, &f->code) != X86_OK)
+    if (check_offset(c, f) != X86_OK || x86_descriptor_touch(c, (u16)f->cs, &f->code) != X86_OK)
         return X86_FAULT;
     if (c->cpl > 0)
         mask &= ~(u64)X86_IOPL;
@@ -236,7 +248,7 @@ enum x86_result x86_exec_iret(struct x86_core *c, const struct x86_insn *i)
         r = iret_task(c, i);
     else {
         start(c, i, &f);
-        if (pop(c, &f, &f.rip) != X86_OK || pop(c, &f, &f.cs) != X86_OK ||
+        if (pop(c, &f, &f.rip) != X86_OK || pop_selector(c, &f, &f.cs) != X86_OK ||
             pop(c, &f, &f.rflags) != X86_OK)
             return X86_FAULT;
         r = x86_protected(c) ? iret_protected(c, &f) : iret_real(c, &f);
