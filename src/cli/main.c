@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The front door: finds the command, parses its options, runs it.
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,16 @@ static void catch_crashes(void)
     for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
         sigaction(signals[i], &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+// A standard stream that the caller closed keeps its place, so that no file of ours becomes it.
+// Close-on-exec marks the place holder: the streams that we were given never are.
+static void hold_closed_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) != fd)
+            break;
+    }
 }
 
 static int unknown_command(const char *word)
@@ -68,6 +79,7 @@ int main(int argc, char **argv)
     const char *word = argc > 1 ? argv[1] : NULL;
     const struct cli_command *command;
 
+    hold_closed_streams();
     catch_crashes();
     if (!word) {
         cli_print_overview(stderr);

@@ -101,18 +101,17 @@ static void add_stats(struct se_machine *m)
 
 static bool open_standard_streams(struct se_machine *m, struct task *t)
 {
-    static const u32 access[3] = {O_RDONLY, O_WRONLY, O_WRONLY};
     static const char *const names[3] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
 
     for (int fd = 0; fd < 3; fd++) {
         int flags = fcntl(fd, F_GETFL);
         struct file *f;
 
-        if (flags < 0)
-            continue; // closed, and closed for the program, too
-        f = host_file_new(&m->kernel, fd,
-                          ((u32)flags & (O_ACCMODE | O_APPEND)) | (flags < 0 ? access[fd] : 0),
-                          xstrdup(names[fd]));
+        // Closed, and closed for the program, too. A stream that came through an exec is not
+        // close-on-exec: such a one holds the place of a closed one, or is a file of facet's.
+        if (flags < 0 || fcntl(fd, F_GETFD) & FD_CLOEXEC)
+            continue;
+        f = host_file_new(&m->kernel, fd, (u32)flags & (O_ACCMODE | O_APPEND), xstrdup(names[fd]));
         f->borrowed_host = true;
         fd_put(t, fd, f, false);
     }

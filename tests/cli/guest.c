@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A guest that behaves as its first argument says; test_exec.py compares it with a native run.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,8 @@ int main(int argc, char **argv, char **environment)
         return print_environment(environment);
     if (strcmp(what, "random") == 0)
         return random_bytes();
+    if (strcmp(what, "is-open") == 0)
+        return fcntl(number, F_GETFD) < 0;
     if (strcmp(what, "cat") == 0)
         for (int c; (c = getchar()) != EOF;)
             putchar(c);

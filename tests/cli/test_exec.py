@@ -129,6 +129,51 @@ def test_standard_input_reaches_the_program(facet, guest):
     assert facet("exec", "--", guest, "cat", input=text).stdout == text
 
 
+@pytest.mark.parametrize("descriptor", [0, 1, 2])
+def test_a_closed_stream_is_closed_for_the_program(guest, descriptor):
+    from conftest import FACET
+    results = []
+    for prefix in [[], [FACET, "exec", "--"]]:
+        done = subprocess.run([*prefix, "/bin/sh", "-c", "exec %s is-open %d" % (guest, descriptor)],
+                              check=False, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+                              preexec_fn=lambda: os.close(descriptor))
+        results.append(done.returncode)
+    assert results == [1, 1]
+
+
+def test_a_reader_that_went_away(guest):
+    from conftest import FACET
+    with subprocess.Popen([FACET, "exec", "--", "/usr/bin/yes"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"y\n"
+        process.stdout.close()
+        assert process.wait(timeout=20) == 128 + signal.SIGPIPE
+
+
+def test_another_root_and_working_folder(facet, guest, tmp_path):
+    (tmp_path / "sub").mkdir()
+    shutil.copy(guest, tmp_path / "program")
+    assert facet("exec", "--root", tmp_path, "--", "/program", "exit", 3).returncode == 3
+    assert facet("exec", "--root", tmp_path, "--cwd", "/sub", "--", "../program", "exit",
+                 4).returncode == 4
+    for wrong in [["--root", "/no/such"], ["--root", tmp_path, "--cwd", "/no"]]:
+        result = facet("exec", *wrong, "--", "/program")
+        assert result.returncode == 125
+        assert "No such file" in sentence(result)
+
+
+def test_scripts_run_through_their_interpreter(facet, tmp_path):
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\necho \"$1\"; exit 9\n")
+    script.chmod(0o755)
+    result = facet("exec", "--", script, "argument")
+    assert (result.returncode, result.stdout) == (9, "argument\n")
+    script.write_text("#!/no/such/interpreter\n")
+    result = facet("exec", "--", script)
+    assert result.returncode == 127
+    assert "/no/such/interpreter" in sentence(result)
+
+
 def bad_files(guest, folder):
     """name -> path of a file that is no program for this machine."""
     image = guest.read_bytes()
