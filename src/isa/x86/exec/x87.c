@@ -57,14 +57,13 @@ static const u8 *escape(const struct x86_insn *i)
     return p;
 }
 
-static const void *code_of(const struct x86_insn *i)
+const void *x87_code_of(u8 opcode, u8 modrm)
 {
-    const u8 *p = escape(i);
-    u32 opcode = p[0] & 7;
+    u32 row = opcode & 7;
 
-    if (p[1] >= 0xc0)
-        return x87_code + 4 * (opcode * 64 + (p[1] & 0x3f));
-    return x87_code + CODE_MEMORY + 4 * (opcode * 8 + (p[1] >> 3 & 7));
+    if (modrm >= 0xc0)
+        return x87_code + 4 * (row * 64 + (modrm & 0x3f));
+    return x87_code + CODE_MEMORY + 4 * (row * 8 + (modrm >> 3 & 7));
 }
 
 static void to_image(const struct x86_core *c, struct x87_image *m)
@@ -99,7 +98,7 @@ static void run(struct x86_core *c, const struct x86_insn *i, void *mem, bool *r
     u64 flags;
 
     to_image(c, &image);
-    flags = x87_host_run(&image, code_of(i), mem, 2 | x86_flags_get(c));
+    flags = x87_host_run(&image, x87_code_of(p[0], p[1]), mem, 2 | x86_flags_get(c));
     from_image(c, &image);
     if (i->flags_written)
         x86_flags_put(c, (u32)flags & X86_ARITH_FLAGS);
@@ -190,7 +189,7 @@ enum x86_result x86_exec_x87(struct x86_core *c, const struct x86_insn *i)
     enum x86_result r = x87_wait(c);
     bool pending;
 
-    if (r)
+    if (r || x87_fast(c, i, escape(i), &r))
         return r;
     if (i->mem.size)
         return i->o[0].kind == X86_O_MEM && i->o[0].action & X86_WRITE ? run_store(c, i)

@@ -38,6 +38,14 @@ static inline enum x86_result x87_wait(struct x86_core *c)
     return X86_OK;
 }
 
+// Host code of an instruction (opcode D8 to DF) followed by RET; the memory forms' operand is
+// [rdx].
+const void *x87_code_of(u8 opcode, u8 modrm);
+
+// Executes *i, whose opcode and ModRM are bytes[0..1], if it can be done the short way.
+bool x87_fast(struct x86_core *c, const struct x86_insn *i, const u8 *bytes,
+              enum x86_result *ret_result);
+
 // #AC for operands that x86_load and x86_store do not check: m80, environments.
 enum x86_result x87_check_alignment(struct x86_core *c, u64 linear, u32 align);
 
