@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The common x87 instructions, while all exceptions are masked and no register that they use is on
 // the wrong side of empty: only their one or two operands go through the host's x87, whose stack is
-// otherwise empty. All else, and what is not in classify(), takes the way of x87.c.
+// otherwise empty. All else, and what is not in make_plan(), takes the way of x87.c.
 #include "isa/x86/exec/x87.h"
 #include "isa/x86/flags.h"
 
@@ -26,12 +26,14 @@ struct plan {
     u8 i;                       // ST(i) of the guest
     u8 modrm;                   // of the host's instruction, where ST(i) is ST(1)
     bool all_conditions, flags; // C0, C2, C3 and EFLAGS are results
+    bool made;
 };
 
 #define ALL_MASKED(c) (((c)->s.fcw & X87_FLAGS) == X87_FLAGS)
 
 // x87_fast_<in><out>(ST0, ST(i), memory operand, code): FSW in bits 0-15 of the result, the low
-// byte of EFLAGS in bits 24-31. Leaves the host's x87 without values and flags.
+// byte of EFLAGS in bits 24-31. The host's x87 holds no values afterwards; its exception flags
+// stay, as the guest's do.
 u32 x87_fast_01(void *st0, void *sti, void *mem, const void *code);
 u32 x87_fast_11(void *st0, void *sti, void *mem, const void *code);
 u32 x87_fast_10(void *st0, void *sti, void *mem, const void *code);
@@ -49,8 +51,7 @@ __asm__(".text\n"
         " .if \\out == 2\n  fstpt (%rdi)\n  fstpt (%rsi)\n .endif\n"
         " .if \\out == 1 && \\in == 2\n  fstpt (%rsi)\n .endif\n"
         " .if \\out == 1 && \\in < 2\n  fstpt (%rdi)\n .endif\n"
-        " movzwl %ax, %eax\n shl $16, %ecx\n test $0x3f, %al\n jz 1f\n fnclex\n"
-        "1: or %ecx, %eax\n ret\n"
+        " movzwl %ax, %eax\n shl $16, %ecx\n or %ecx, %eax\n ret\n"
         ".size x87_fast_\\in\\out, . - x87_fast_\\in\\out\n.endm\n"
         "x87_fast 0, 1\n x87_fast 1, 1\n x87_fast 1, 0\n x87_fast 2, 2\n x87_fast 2, 1\n"
         "x87_fast 2, 0\n.purgem x87_fast\n");
@@ -158,7 +159,7 @@ static void classify_register(u32 opcode, u32 digit, struct plan *p)
     }
 }
 
-static struct plan classify(const u8 *bytes)
+static struct plan make_plan(const u8 *bytes)
 {
     u32 opcode = bytes[0] & 7, modrm = bytes[1], digit = modrm >> 3 & 7;
     struct plan p = {.modrm = (u8)modrm};
@@ -181,6 +182,24 @@ static struct plan classify(const u8 *bytes)
         else if (p.shape != COPY_PUSH)
             p.shape = SLOW;
     }
+    return p;
+}
+
+// The plan is remembered in i->stub, which x87 instructions do not need otherwise.
+static struct plan plan_of(const struct x86_insn *i, const u8 *bytes)
+{
+    uintptr_t word = (uintptr_t)i->stub;
+    struct plan p;
+
+    _Static_assert(sizeof(p) == 6 && sizeof(word) == 8, "a plan fits into a pointer");
+    if (LIKELY(word)) {
+        memcpy(&p, &word, sizeof(p));
+        return p;
+    }
+    p = make_plan(bytes);
+    p.made = true;
+    memcpy(&word, &p, sizeof(p));
+    ((struct x86_insn *)i)->stub = (void *)word;
     return p;
 }
 
@@ -235,7 +254,11 @@ static u32 compute(struct x86_core *c, const struct plan *p, const void *code, v
     u8 *st0 = x87_st(c, p->shape == IN0_OUT1 ? 7 : 0), *sti = x87_st(c, p->i);
     bool other_control = c->s.fcw != host;
     u32 result;
+    u16 fsw;
 
+    __asm__ volatile("fnstsw %0" : "=a"(fsw));
+    if (UNLIKELY(fsw & X87_FLAGS & ~c->s.fsw)) // flags that the guest has not
+        __asm__ volatile("fnclex");
     if (other_control)
         __asm__ volatile("fldcw %0" : : "m"(c->s.fcw));
     switch (p->shape) {
@@ -329,7 +352,7 @@ static bool move(struct x86_core *c, const struct plan *p, const u8 *bytes)
 bool x87_fast(struct x86_core *c, const struct x86_insn *i, const u8 *bytes,
               enum x86_result *ret_result)
 {
-    struct plan p = classify(bytes);
+    struct plan p = plan_of(i, bytes);
     bool store = i->mem.size && i->o[0].kind == X86_O_MEM && i->o[0].action & X86_WRITE;
     enum x86_result r = X86_OK;
     u8 copy[16] = {0};
