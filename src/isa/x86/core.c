@@ -162,6 +162,8 @@ void x86_update_mode(struct x86_core *c)
 void x86_state_loaded(struct x86_core *c)
 {
     c->lazy = (struct x86_lazy){.kind = 0};
+    c->stepped = c->repeating = false;
+    c->debug_hits = 0;
     x86_update_mode(c);
     x86_tlb_flush(c, true);
 }

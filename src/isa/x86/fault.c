@@ -294,6 +294,8 @@ static enum core_exit deliver(struct x86_core *c, struct delivery e)
     c->stepped = false;
     c->s.halted = 0;
     c->s.int_shadow = 0;
+    if (c->core.budget > 0) // counts as an instruction: some guests do nothing but fault
+        c->core.budget--;
     while (enter(c, &e) != X86_OK) {
         struct delivery next = pending_fault(c, c->s.rip); // a task switch may have changed it
 

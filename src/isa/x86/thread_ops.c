@@ -23,16 +23,20 @@ static COLD const struct op *exec_fault(struct core *core, const struct x86_insn
     return NULL;
 }
 
-// Executes *i, all iterations of it unless events must be looked at in between. True: completed.
+enum { REPEATS_MAX = 10000 };
+
+// Executes *i, all iterations of it unless events must be looked at in between or there are very
+// many. True: completed.
 static inline bool exec_insn(struct core *core, const struct x86_insn *i, enum x86_result *ret)
 {
     enum x86_result r;
+    u32 repeats = 0;
 
     X->s.rip = i->si.pc;
     while (UNLIKELY((r = i->exec(X, i)) == X86_AGAIN)) {
         trace_inst(core, &i->si, i->si.pc, 0);
         trace_room(core, BLOCK_MAX_INSTS);
-        if (UNLIKELY(X->stepped || X->stolen))
+        if (UNLIKELY(X->stepped || X->stolen || ++repeats == REPEATS_MAX))
             break;
     }
     *ret = r;

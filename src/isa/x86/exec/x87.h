@@ -30,10 +30,11 @@ static inline u8 *x87_st(struct x86_core *c, u32 n)
 }
 
 // What every waiting instruction does first: #MF if an unmasked exception is pending.
-// UNMODELLED: CR0.NE = 0, where it goes out as an external interrupt (FERR#) instead.
+// UNMODELLED: CR0.NE = 0, where it goes out as an external interrupt (FERR#) instead; it is #MF
+// too.
 static inline enum x86_result x87_wait(struct x86_core *c)
 {
-    if (UNLIKELY(c->s.fsw & X87_ES) && c->s.cr0 & X86_CR0_NE)
+    if (UNLIKELY(c->s.fsw & X87_ES))
         return x86_raise(c, X86_EXC_MF);
     return X86_OK;
 }
