@@ -4,6 +4,11 @@
 _lines = []
 
 
+def pytest_addoption(parser):
+    # pytest's assertion messages ask for what the terminal plugin would have defined
+    parser.addoption("--verbose", dest="verbose", type=int, default=1)
+
+
 def _add(verdict, report, note=""):
     number = sum(not line.startswith("#") for line in _lines) + 1
     _lines.append("%s %d - %s%s" % (verdict, number, report.nodeid.replace("#", "."), note))

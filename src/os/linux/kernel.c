@@ -61,10 +61,11 @@ void kernel_release(struct kernel *k)
 {
     while (k->processes.count > 0) {
         struct process *p = k->processes.items[k->processes.count - 1];
+        i32 pid = p->pid;
 
         if (p->count > 0)
-            process_exit(p, 0);
-        if (process_find(k, p->pid) == p)
+            process_exit(p, 0); // its end may already reap it
+        if (process_find(k, pid) == p)
             process_reap(p);
     }
     free(k->processes.items);
