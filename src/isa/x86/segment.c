@@ -15,14 +15,16 @@ static enum x86_result segment_fault(struct x86_core *c, enum x86_seg seg)
 }
 
 // Whether `size` bytes at `offset` lie inside the segment (expand-down: outside its limit).
-static bool inside(u32 attr, u32 limit, u64 offset, u32 size)
+static bool inside(const struct x86_core *c, enum x86_seg seg, u64 offset, u32 size)
 {
+    u32 attr = c->s.seg_attr[seg], limit = c->s.seg_limit[seg];
     u64 last = offset + size - 1;
 
     if ((attr & (X86_ATTR_S | 0xc)) == (X86_ATTR_S | 4))
         return offset > limit && last <= (attr & X86_ATTR_DB ? 0xffffffffu : 0xffffu);
-    // Behind 4 GiB addresses start at 0 again: it need not fault (SDM vol. 3A §5.3), and does not.
-    return last <= limit || limit == 0xffffffff;
+    // Behind 4 GiB addresses start at 0 again: it need not fault (SDM vol. 3A §5.3), and does not
+    // in a flat segment. With another base it does.
+    return last <= limit || (limit == 0xffffffff && c->s.seg_base[seg] == 0);
 }
 
 static bool accessible(u32 attr, enum core_access access)
@@ -49,7 +51,7 @@ enum x86_result x86_linear_slow(struct x86_core *c, enum x86_seg seg, u64 offset
     }
     if (x86_protected(c) && !accessible(c->s.seg_attr[seg], access))
         return segment_fault(c, seg);
-    if (!inside(c->s.seg_attr[seg], c->s.seg_limit[seg], offset, size))
+    if (!inside(c, seg, offset, size))
         return segment_fault(c, seg);
     *ret_linear = (u32)linear;
     return X86_OK;
