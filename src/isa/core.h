@@ -96,13 +96,15 @@ struct block {
     struct op ops[];
 };
 
-enum { CORE_JUMP_BITS = 12, CORE_JUMP_SIZE = 1 << CORE_JUMP_BITS };
+enum { CORE_JUMP_BITS = 14, CORE_JUMP_SIZE = 1 << CORE_JUMP_BITS };
 
 // Finds blocks by pc for indirect and cross-page transfers; emptied whenever a mapping changes.
 struct jump_entry {
     u64 key;
     struct block *block;
 };
+
+enum { CORE_JUMP_PAGES = 4096 };
 
 static inline u32 core_jump_index(vaddr pc)
 {
@@ -132,6 +134,7 @@ struct core {
     struct block_cache *cache;
     bool (*page_has_code)(struct block_cache *cache, paddr page);
     void (*code_written)(struct block_cache *cache, struct core *core, paddr pa, u32 size);
+    u64 jump_pages[CORE_JUMP_PAGES / 64]; // which pages (hashed) have entries in jump
     struct jump_entry jump[CORE_JUMP_SIZE];
 };
 
@@ -141,10 +144,33 @@ static inline u64 core_run_insts(const struct core *c)
     return (u64)(c->run_budget - c->budget);
 }
 
+// Enters a block, at the linear address pc, whose code is on the page of pc and maybe the next one.
+static inline void core_jump_add(struct core *c, vaddr pc, u64 key, struct block *b)
+{
+    for (u32 next = 0; next < 2; next++) {
+        u64 page = ((pc >> CORE_PAGE_SHIFT) + next) % CORE_JUMP_PAGES;
+
+        c->jump_pages[page / 64] |= 1ull << page % 64;
+    }
+    c->jump[core_jump_index(pc)] = (struct jump_entry){.key = key, .block = b};
+}
+
 // Forgets all blocks found by pc: some mapping or mode changed, or blocks are about to go.
 static inline void core_jump_clear(struct core *c)
 {
     for (u32 i = 0; i < CORE_JUMP_SIZE; i++)
         c->jump[i].key = CORE_NO_KEY;
+    for (u32 i = 0; i < CORE_JUMP_PAGES / 64; i++)
+        c->jump_pages[i] = 0;
     c->link = NULL;
+}
+
+// The page of va is mapped anew: nothing is forgotten if no block on it was found.
+static inline void core_jump_clear_page(struct core *c, vaddr va)
+{
+    u64 page = (va >> CORE_PAGE_SHIFT) % CORE_JUMP_PAGES;
+
+    c->link = NULL;
+    if (c->jump_pages[page / 64] >> page % 64 & 1)
+        core_jump_clear(c);
 }

@@ -273,7 +273,6 @@ bool block_cache_find(struct block_cache *bc, struct core *core, u64 max_insts,
 {
     vaddr pc = core->isa->pc(core);
     u64 key = pc ^ core->mode_key;
-    struct jump_entry *e;
     struct block *b;
     paddr pa, pa2;
 
@@ -299,9 +298,7 @@ bool block_cache_find(struct block_cache *bc, struct core *core, u64 max_insts,
         return core->isa->translate(core, (u32)max_insts, bc->traced, bc->scratch, &used,
                                     ret_block);
     }
-    e = &core->jump[core_jump_index(pc)];
-    e->key = key;
-    e->block = b;
+    core_jump_add(core, pc, key, b);
     // Direct links stay within a page: nothing but the death of the block can break them.
     if (core->link && !(b->flags & BLOCK_SPLIT))
         *core->link = b;

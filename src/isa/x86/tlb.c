@@ -89,7 +89,7 @@ void x86_tlb_flush_page(struct x86_core *c, u64 linear)
         for (u32 a = 0; a < CORE_ACCESSES; a++)
             if (c->tlbs[p][a].entry[i].tag == tag)
                 drop_entry(&c->tlbs[p][a], i);
-    core_jump_clear(&c->core);
+    core_jump_clear_page(&c->core, linear);
 }
 
 void x86_tlb_protect_page(struct core *core, paddr page)
