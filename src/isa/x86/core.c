@@ -3,6 +3,8 @@
 
 #include "isa/x86/cpuid.h"
 #include "isa/x86/debug.h"
+#include "isa/x86/exec/vector.h"
+#include "isa/x86/exec/x87.h"
 #include "isa/x86/mem.h"
 #include "isa/x86/stub.h"
 
@@ -164,6 +166,10 @@ void x86_state_loaded(struct x86_core *c)
     c->lazy = (struct x86_lazy){.kind = 0};
     c->stepped = c->repeating = false;
     c->debug_hits = 0;
+    // No more than the registers can hold: the host loads them.
+    c->s.mxcsr &= X86_MXCSR_MASK;
+    c->s.ftw &= 0xff;
+    x87_set_control(c, c->s.fcw, c->s.fsw);
     x86_update_mode(c);
     x86_tlb_flush(c, true);
 }

@@ -296,7 +296,7 @@ static void x86_kill(struct block *b)
 static void x86_enter(struct core *core)
 {
     x86_events_enter(x86_core_of(core));
-    _mm_setcsr(x86_core_of(core)->s.mxcsr | 0x1f80);
+    _mm_setcsr((x86_core_of(core)->s.mxcsr & 0xffff) | 0x1f80);
 }
 
 static void x86_leave(struct core *core)

@@ -34,7 +34,7 @@ static inline u8 *x87_st(struct x86_core *c, u32 n)
 // too.
 static inline enum x86_result x87_wait(struct x86_core *c)
 {
-    if (UNLIKELY(c->s.fsw & X87_ES))
+    if (UNLIKELY(c->s.fsw & ~c->s.fcw & X87_FLAGS)) // what the host would trap on
         return x86_raise(c, X86_EXC_MF);
     return X86_OK;
 }
