@@ -25,6 +25,13 @@ extern const u8 guest_call_gate[], guest_call_gate_end[];
 extern const u8 guest_tasks[], guest_tasks_end[];
 extern const u8 guest_virtual_8086[], guest_virtual_8086_end[];
 extern const u8 guest_paging32[], guest_paging32_end[];
+extern const u8 guest_tables[], guest_tables_end[];
+extern const u8 guest_bases[], guest_bases_end[];
+extern const u8 guest_base_instructions[], guest_base_instructions_end[];
+extern const u8 guest_ports[], guest_ports_end[];
+extern const u8 guest_invalidation[], guest_invalidation_end[];
+extern const u8 guest_call_gate64[], guest_call_gate64_end[];
+extern const u8 guest_compatibility[], guest_compatibility_end[];
 extern const u8 guest_triple_fault[], guest_triple_fault_end[];
 
 #define KERNEL 0x81 // CS 8, RF
@@ -301,6 +308,66 @@ static const u64 paging32[] = {
     13,   0,        0,      KERNEL,     // reserved bit in a pointer
 };
 
+static const u64 tables[] = {
+    0x6f,
+    0x500,
+    0x3000, // SGDT, SIDT
+    0xffffffffffff0031,
+    0x80000031, // SMSW
+    0x8000003f,
+    0x80000037,
+    0x38,
+    0, // LMSW, CLTS, STR, SLDT
+    13,
+    0,
+    0,
+    KERNEL, // LGDT
+    0x8b,
+    13,
+    0x38,
+    0,
+    KERNEL, // LTR
+};
+
+static const u64 bases[] = {1, 2, 0x6f00, 0};
+
+static const u64 base_instructions[] = {
+    6,
+    0,
+    0,
+    KERNEL, // CR4.FSGSBASE
+    0x123456789abc,
+    0x56789abc,
+    0x56789abc, //
+    13,
+    0,
+    0,
+    KERNEL,
+};
+
+static const u64 ports[] = {
+    0xff, 0xffff, 0xffffffff, 0x6f06, 0, 0xffffffffffff, 0x6efe, 0x6f02, 14, 2, 0, 0x400000,
+};
+
+static const u64 invalidation[] = {
+    7,        13, 0, 0,      KERNEL, // type
+    13,       0,  0, KERNEL,         // PCID
+    13,       0,  0, KERNEL,         // address
+    13,       0,  0, KERNEL,         // CR4.PCIDE
+    0x100005,
+};
+
+static const u64 call_gate64[] = {
+    0x5f00 - 32, 0, 0x2b, 0x72800,
+    0x23,        0, 8, //
+    13,          0, 0,    (u64)(0x63 << 4) | 1,
+};
+
+static const u64 compatibility[] = {
+    0xffffffff, 0x1b, 0x72800, 0x5d00, 8, 0x10, 0, //
+    6,          0,    0,       0x1b1,
+};
+
 #define CASE(name, mode, end, words, why)                                                 \
     {                                                                                     \
 #name, guest_##name, guest_##name##_end, mode, end, words, ARRAY_SIZE(words), why \
@@ -332,6 +399,14 @@ const struct guest_case guest_cases[] = {
     CASE(tasks, GUEST_PROTECTED, GUEST_HALTED, tasks, NULL),
     CASE(virtual_8086, GUEST_PROTECTED, GUEST_HALTED, virtual_8086, NULL),
     CASE(paging32, GUEST_PROTECTED, GUEST_HALTED, paging32, NULL),
+    CASE(tables, GUEST_LONG, GUEST_HALTED, tables, "takes any address of a table"),
+    CASE(bases, GUEST_LONG, GUEST_HALTED, bases, NULL),
+    CASE(base_instructions, GUEST_LONG, GUEST_HALTED, base_instructions,
+         "does not look at CR4.FSGSBASE"),
+    CASE(ports, GUEST_LONG, GUEST_HALTED, ports, NULL),
+    CASE(invalidation, GUEST_LONG, GUEST_HALTED, invalidation, NULL),
+    CASE(call_gate64, GUEST_LONG, GUEST_HALTED, call_gate64, "has no call gates"),
+    CASE(compatibility, GUEST_LONG, GUEST_HALTED, compatibility, NULL),
     CASE(triple_fault, GUEST_LONG, GUEST_SHUT_DOWN, nothing, NULL),
 };
 
