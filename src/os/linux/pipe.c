@@ -18,7 +18,8 @@ enum { PIPE_BYTES = 65536, PIPE_ATOMIC = 4096, PIPE_MAX = 1 << 20 };
 struct queue {
     u8 *bytes; // owned ring
     u64 size, start, used;
-    u32 readers, writers;
+    u32 readers, writers; // 0 or 1: whether somebody still could
+    u32 ends;             // files that refer to it
     bool messages; // each is preceded by its length, a u32
 };
 
@@ -34,12 +35,13 @@ static struct queue *queue_new(u64 size)
     q->size = size;
     q->bytes = xcalloc(size, 1);
     q->readers = q->writers = 1;
+    q->ends = 2;
     return q;
 }
 
 static void queue_drop(struct queue *q)
 {
-    if (q->readers == 0 && q->writers == 0) {
+    if (--q->ends == 0) {
         free(q->bytes);
         free(q);
     }
