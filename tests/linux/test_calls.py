@@ -87,7 +87,8 @@ def test_the_path_of_the_binary_does_not_matter(build, tmp_path):
     second = stats([copy], tmp_path)[1]
     # The loader and the library look at the characters of the path; nothing else may differ.
     assert abs(first["simInsts"] - second["simInsts"]) < 2000
-    assert first["system.workload"] == second["system.workload"]
+    for name in ("numSyscalls", "numFaults", "peakPages"):
+        assert first["system.workload"][name] == second["system.workload"][name]
 
 
 def test_the_environment_of_the_host_does_not_matter(build, tmp_path):

@@ -20,7 +20,7 @@ struct queue {
     u64 size, start, used;
     u32 readers, writers; // 0 or 1: whether somebody still could
     u32 ends;             // files that refer to it
-    bool messages; // each is preceded by its length, a u32
+    bool messages;        // each is preceded by its length, a u32
 };
 
 struct socket {

@@ -23,11 +23,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                              \
-    do {                                                                        \
-        long show = (long)(call);                                               \
-        printf("%s = %ld%s%s\n", #call, show, show < 0 ? " " : "",              \
-               show < 0 ? strerror(errno) : "");                                \
+#define SHOW(call)                                                 \
+    do {                                                           \
+        long show = (long)(call);                                  \
+        printf("%s = %ld%s%s\n", #call, show, show < 0 ? " " : "", \
+               show < 0 ? strerror(errno) : "");                   \
     } while (0)
 
 static void paths(void)
@@ -48,7 +48,8 @@ static void paths(void)
     n = readlink("s", text, sizeof(text));
     printf("link %.*s\n", (int)n, text);
     SHOW(stat("s", &st));
-    printf("mode %o links %lu size %ld\n", st.st_mode, (unsigned long)st.st_nlink, (long)st.st_size);
+    printf("mode %o links %lu size %ld\n", st.st_mode, (unsigned long)st.st_nlink,
+           (long)st.st_size);
     SHOW(lstat("s", &st));
     printf("mode %o\n", st.st_mode & S_IFMT);
     SHOW(rename("d/g", "d/h"));

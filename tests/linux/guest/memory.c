@@ -11,11 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                    \
-    do {                                                              \
-        long show = (long)(call);                                     \
-        printf("%s = %ld%s%s\n", #call, show, show < 0 ? " " : "",    \
-               show < 0 ? strerror(errno) : "");                      \
+#define SHOW(call)                                                 \
+    do {                                                           \
+        long show = (long)(call);                                  \
+        printf("%s = %ld%s%s\n", #call, show, show < 0 ? " " : "", \
+               show < 0 ? strerror(errno) : "");                   \
     } while (0)
 
 enum { PAGE = 4096 };
@@ -133,8 +133,8 @@ static void stack_and_heap(void)
 // Code that is written, executed, overwritten and executed again.
 static void code(void)
 {
-    unsigned char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *p =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     static const unsigned char text[] = {0xb8, 1, 0, 0, 0, 0xc3}; // mov eax, 1; ret
 
     memcpy(p, text, sizeof(text));
