@@ -3,12 +3,13 @@
 """The committed reference pages are what the program says of itself. --update writes them anew.
 
 To add a page, add a row to PAGES: the file and the command that prints it; its first word is
-"facet" or a program of the build folder's tools/.
+"facet", a script of tools/ (which gets facet's path), or a program of the build folder's tools/.
 """
 
 import difflib
 import os
 import subprocess
+import sys
 
 import tree
 
@@ -16,13 +17,18 @@ PAGES = [
     ("docs/reference/cli.md", ["facet", "help", "--markdown"]),
     ("docs/reference/exit-codes.md", ["facet", "help", "--markdown", "exit-codes"]),
     ("docs/reference/instructions.md", ["instructions"]),
+    ("docs/reference/statistics.md", ["statistics.py"]),
 ]
 
 
 def check_page(root, facet, path, command, update):
-    program = facet if command[0] == "facet" else os.path.join(
-        os.path.dirname(facet), "tools", command[0])
-    made = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=True).stdout
+    if command[0] == "facet":
+        words = [facet, *command[1:]]
+    elif command[0].endswith(".py"):
+        words = [sys.executable, "-B", os.path.join(root, "tools", command[0]), facet]
+    else:
+        words = [os.path.join(os.path.dirname(facet), "tools", command[0])]
+    made = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     target = os.path.join(root, path)
     committed = tree.read(root, path) if os.path.exists(target) else ""
     if made == committed:

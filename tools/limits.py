@@ -45,4 +45,4 @@ def page(root):
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page(sys.argv[1] if len(sys.argv) > 1 else ROOT))
+    sys.stdout.write(page(ROOT))

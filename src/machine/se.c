@@ -18,16 +18,19 @@ enum { DEFAULT_QUANTUM = 10000, BLOCK_POOL = 32 << 20 };
 #define DEFAULT_HZ 2000000000ull
 
 // gem5's names where gem5 has the quantity.
-#define SE_STATS(S, SV, SH, SG, SR)                           \
-    S(simTicks, "Tick", "Number of ticks simulated")          \
-    S(simFreq, "(Tick/Second)", "Ticks per simulated second") \
+#define SE_STATS(S, SV, SH, SG, SR)                                            \
+    SR(simSeconds, simTicks, simFreq, "Second", "Number of seconds simulated") \
+    S(simTicks, "Tick", "Number of ticks simulated")                           \
+    S(simFreq, "(Tick/Second)", "Ticks per simulated second")                  \
     S(simInsts, "Count", "Number of instructions simulated")
 STAT_STRUCT(se_stats_data, SE_STATS);
 static STAT_FIELDS(se_stats_data, SE_STATS);
 
-#define SE_CPU_STATS(S, SV, SH, SG, SR)                              \
-    S(numCycles, "Cycle", "Cycles up to the CPU's last instruction") \
-    S(numInsts, "Count", "Instructions completed")
+#define SE_CPU_STATS(S, SV, SH, SG, SR)                                     \
+    S(numCycles, "Cycle", "Cycles up to the CPU's last instruction")        \
+    S(numInsts, "Count", "Instructions completed")                          \
+    SR(cpi, numCycles, numInsts, "(Cycle/Count)", "Cycles per instruction") \
+    SR(ipc, numInsts, numCycles, "(Count/Cycle)", "Instructions per cycle")
 STAT_STRUCT(se_cpu_stats, SE_CPU_STATS);
 static STAT_FIELDS(se_cpu_stats, SE_CPU_STATS);
 
