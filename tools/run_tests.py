@@ -20,7 +20,7 @@ JOBS = str(os.cpu_count() or 2)
 SANITIZERS = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1"]
 # build folder, what it shows, meson options, environment, meson test arguments
 BUILDS = [
-    ("build", "gcc, all suites", [], {}, []),
+    ("build", "gcc, all suites but nightly", [], {}, ["--no-suite", "nightly"]),
     ("build-clang", "clang, quick suite", ["-Dwerror=true"], {"CC": "clang", "CXX": "clang++"},
      ["--suite", "quick", "--no-suite", "house"]),
     ("build-asan", "gcc with ASan and UBSan, quick suite", SANITIZERS, {},
