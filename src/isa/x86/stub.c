@@ -91,6 +91,7 @@ struct x86_stubs *x86_stubs_new(struct error *err)
     u8 *p = mmap(NULL, HEAD_BYTES + ARENA_BYTES, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     struct x86_stubs *s = (struct x86_stubs *)p;
+    const char *name;
 
     if (p == MAP_FAILED) {
         error_set_errno(err, "cannot map memory for host code");
@@ -103,9 +104,21 @@ struct x86_stubs *x86_stubs_new(struct error *err)
     }
     s->base = p + HEAD_BYTES;
     s->used = HOST_PAGE;
-    s->host.avx = __builtin_cpu_supports("avx");
+    s->host.avx = host_has(X86_FEATURE_AVX, &name);
+    s->host.sha = host_has(X86_FEATURE_SHA, &name);
     s->host.tail_call = CORE_TAIL_CALLS;
     return s;
+}
+
+bool x86_stubs_host_has_sha(const struct x86_stubs *s)
+{
+    return s->host.sha;
+}
+
+void x86_stubs_pretend_old_host(struct x86_stubs *s)
+{
+    s->host.avx = s->host.sha = false;
+    memset(s->memo, 0, sizeof(s->memo));
 }
 
 void x86_stubs_free(struct x86_stubs *s)

@@ -26,6 +26,11 @@ typedef const struct op *x86_stub_fn(struct core *c, const struct op *op, void *
 struct x86_stubs *x86_stubs_new(struct error *err);
 void x86_stubs_free(struct x86_stubs *s);
 
+// Whether the host has the SHA instructions: those alone are not needed (isa/x86/exec/sha.c).
+bool x86_stubs_host_has_sha(const struct x86_stubs *s);
+// For tests: from now on as on a host without AVX and SHA. Stubs made before stay.
+void x86_stubs_pretend_old_host(struct x86_stubs *s);
+
 // Says whether this host can execute the vector instructions of all `features` (as in
 // x86_core.features); fills *err with one sentence if not.
 bool x86_stubs_host_supports(const u64 features[4], struct error *err);

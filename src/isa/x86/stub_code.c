@@ -305,7 +305,7 @@ static void prefer_vex(struct form *f, ZydisMnemonic mnemonic)
         *f = v;
 }
 
-// Moves that demand alignment or bypass the caches become plain ones.
+// Moves that demand alignment, bypass the caches or have no register form become plain ones.
 static void plain_move(struct form *f)
 {
     static const struct {
@@ -317,6 +317,7 @@ static void plain_move(struct form *f)
         {0x00, 1, 0x2b, 0x00, 1, 0x11}, {0x66, 1, 0x2b, 0x66, 1, 0x11}, // movntps, movntpd
         {0x66, 1, 0xe7, 0xf3, 1, 0x7f}, {0x00, 1, 0xe7, 0x00, 1, 0x7f}, // movntdq, movntq
         {0x66, 2, 0x2a, 0xf3, 1, 0x6f},                                 // movntdqa
+        {0xf2, 1, 0xf0, 0xf3, 1, 0x6f},                                 // lddqu
     };
 
     for (u32 k = 0; k < ARRAY_SIZE(moves); k++) {
@@ -543,7 +544,7 @@ bool x86_stub_make(const struct x86_stub_host *host, enum x86_code_mode mode, co
 
     ZydisDecoderInit(&d, modes[mode], widths[mode]);
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, bytes, len, &z, operands)) ||
-        !parse(&f, &z, operands))
+        !parse(&f, &z, operands) || (z.meta.isa_set == ZYDIS_ISA_SET_SHA && !host->sha))
         return false;
     if (host->avx)
         prefer_vex(&f, z.mnemonic);

@@ -13,7 +13,7 @@ struct x86_stub_code {
 
 // What the host can do and how stubs end.
 struct x86_stub_host {
-    bool avx;
+    bool avx, sha;
     bool tail_call;
 };
 

@@ -19,6 +19,8 @@ enum x86_result x86_vector_run(struct x86_core *c, const struct x86_insn *i, voi
     }
     if (LIKELY(stub))
         x86_stub_call(stub, c, mem);
+    else if (i->def->feature == X86_FEATURE_SHA && !x86_stubs_host_has_sha(c->stubs))
+        x86_vector_sha(c, i, mem);
     else if (!x86_stub_call_once(c->stubs, c, (enum x86_code_mode)i->mode, i->bytes, i->si.len,
                                  mem))
         return x86_raise(c, X86_EXC_UD); // no row has such an instruction

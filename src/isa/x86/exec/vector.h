@@ -11,6 +11,9 @@ enum x86_result x86_vector_run(struct x86_core *c, const struct x86_insn *i, voi
 // but MXCSR's status is written. mem must be a copy of the memory operand.
 enum x86_result x86_vector_run_trapping(struct x86_core *c, const struct x86_insn *i, void *mem);
 
+// The SHA instructions, on hosts that lack them.
+void x86_vector_sha(struct x86_core *c, const struct x86_insn *i, const void *mem);
+
 // As x86_load, x86_probe_write and x86_store, for the instructions that alignment checks (#AC) do
 // not concern.
 enum x86_result x86_vector_load(struct x86_core *c, u64 linear, void *data, u32 size);
