@@ -134,3 +134,15 @@ def test_memory_that_is_full_ends_the_program(build):
     done = simulated([build("fill.c")], "--mem", "32MiB", timeout=60)
     assert done.returncode == 128 + 9
     assert b"memory is full" in done.stderr
+
+
+@pytest.mark.parametrize("script", [
+    "(echo through > p) & cat p; wait",
+    "exec 3<>p; echo held >&3; read x <&3; echo $x",
+    "cat p & (echo one; echo two) > p; wait; (sleep 0.1; echo late) > p & cat p"])
+def test_named_pipes(tmp_path, script):
+    folders = [tmp_path / "native", tmp_path / "facet"]
+    for folder in folders:
+        folder.mkdir()
+        os.mkfifo(folder / "p")
+    compare(["/bin/bash", "-c", script], folders=folders)

@@ -83,6 +83,9 @@ static inline int file_host(const struct file *f)
 // Pipes and sockets (pipe.c).
 void pipe_new(struct kernel *k, u32 flags, struct file **ret_read, struct file **ret_write);
 void socketpair_new(struct kernel *k, u32 flags, int type, struct file *ret_ends[2]);
+// A named pipe of the host; SYS_BLOCK until somebody opens the other side.
+i64 fifo_open(struct task *t, u64 dev, u64 ino, u32 flags, const char *path,
+              struct file **ret_file);
 extern const struct file_ops pipe_read_ops, pipe_write_ops, socket_ops;
 i64 pipe_set_capacity(struct file *f, u64 bytes);
 i64 pipe_capacity(const struct file *f);

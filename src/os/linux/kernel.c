@@ -70,6 +70,7 @@ void kernel_release(struct kernel *k)
     }
     free(k->processes.items);
     free(k->sleepers.items);
+    free(k->fifos.items);
     mapping_set_release(&k->mappings);
     pages_release(&k->pages);
     free(k->cpus);

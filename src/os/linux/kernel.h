@@ -44,6 +44,8 @@ struct kernel_cpu {
 STAT_STRUCT(kernel_stats, KERNEL_STATS);
 extern const struct stat_field kernel_stats_fields[];
 
+struct queue; // of a pipe (pipe.c)
+
 struct kernel_options {
     u64 mem_bytes, seed, quantum;
     tick period;            // of an instruction
@@ -68,6 +70,10 @@ struct kernel {
         struct task **items; // blocked tasks, in the order they blocked
         size_t count, room;
     } sleepers;
+    struct {
+        struct queue **items; // named pipes that are open
+        size_t count, room;
+    } fifos;
     struct task *ready_first, *ready_last;
     int next_pid;
     u32 n_tasks;

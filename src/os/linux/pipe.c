@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Pipes and socket pairs: byte queues between tasks (pipe(7), unix(7)). Both ends share the queue,
-// which is what waiting tasks wait for. Sockets carry bytes, or messages for SOCK_DGRAM and
-// SOCK_SEQPACKET. UNMODELLED: passing descriptors.
+// Pipes, named pipes and socket pairs: byte queues between tasks (pipe(7), unix(7)). Both ends
+// share the queue, which is what waiting tasks wait for. Sockets carry bytes, or messages for
+// SOCK_DGRAM and SOCK_SEQPACKET. UNMODELLED: passing descriptors. APPROX: a named pipe of the host
+// joins tasks of the simulated machine only, not a process of the host.
 #include "base/bug.h"
 #include "os/linux/file.h"
 #include "os/linux/signal.h"
@@ -18,9 +19,12 @@ enum { PIPE_BYTES = 65536, PIPE_ATOMIC = 4096, PIPE_MAX = 1 << 20 };
 struct queue {
     u8 *bytes; // owned ring
     u64 size, start, used;
-    u32 readers, writers; // 0 or 1: whether somebody still could
-    u32 ends;             // files that refer to it
-    bool messages;        // each is preceded by its length, a u32
+    u32 readers, writers; // files that could
+    u32 ends;             // files that refer to it, and tasks that are opening it
+    // Named pipes: which one, and how often each side was opened.
+    bool named;
+    u64 dev, ino, read_opens, write_opens;
+    bool messages; // each is preceded by its length, a u32
 };
 
 struct socket {
@@ -39,11 +43,27 @@ static struct queue *queue_new(u64 size)
     return q;
 }
 
-static void queue_drop(struct queue *q)
+static void queue_drop(struct kernel *k, struct queue *q)
 {
-    if (--q->ends == 0) {
-        free(q->bytes);
-        free(q);
+    size_t kept = 0;
+
+    if (--q->ends > 0)
+        return;
+    for (size_t i = 0; i < k->fifos.count && q->named; i++) {
+        if (k->fifos.items[i] != q)
+            k->fifos.items[kept++] = k->fifos.items[i];
+    }
+    if (q->named)
+        k->fifos.count = kept;
+    free(q->bytes);
+    free(q);
+}
+
+static void queue_drop_unused(struct kernel *k, struct queue *q)
+{
+    if (q->ends == 0) {
+        q->ends = 1;
+        queue_drop(k, q);
     }
 }
 
@@ -232,18 +252,18 @@ static void pipe_read_release(struct file *f)
 {
     struct queue *q = f->data;
 
-    q->readers = 0;
+    q->readers--;
     kernel_wake(f->kernel, q);
-    queue_drop(q);
+    queue_drop(f->kernel, q);
 }
 
 static void pipe_write_release(struct file *f)
 {
     struct queue *q = f->data;
 
-    q->writers = 0;
+    q->writers--;
     kernel_wake(f->kernel, q);
-    queue_drop(q);
+    queue_drop(f->kernel, q);
 }
 
 const struct file_ops pipe_read_ops = {
@@ -276,9 +296,118 @@ void pipe_new(struct kernel *k, u32 flags, struct file **ret_read, struct file *
     (*ret_read)->type = (*ret_write)->type = S_IFIFO;
 }
 
+// ---- named pipes: the name is the host's, the data are ours ----
+
+static u32 fifo_poll(struct file *f, struct task *t)
+{
+    return (readable(f->data) & ~(u32)POLLHUP) | (writable(f->data) & ~(u32)POLLERR);
+}
+
+static void fifo_release(struct file *f)
+{
+    struct queue *q = f->data;
+
+    q->readers--;
+    pipe_write_release(f);
+}
+
+static const struct file_ops fifo_ops = {
+    .name = "fifo",
+    .read = pipe_read,
+    .write = pipe_write,
+    .poll = fifo_poll,
+    .ioctl = pipe_ioctl,
+    .status = pipe_status,
+    .release = fifo_release,
+};
+
+static struct queue *fifo_find(struct kernel *k, u64 dev, u64 ino)
+{
+    struct queue *q;
+
+    for (size_t i = 0; i < k->fifos.count; i++) {
+        if (k->fifos.items[i]->ino == ino && k->fifos.items[i]->dev == dev)
+            return k->fifos.items[i];
+    }
+    q = queue_new(PIPE_BYTES);
+    q->readers = q->writers = q->ends = 0;
+    q->named = true;
+    q->dev = dev;
+    q->ino = ino;
+    VEC_PUSH(&k->fifos, q);
+    return q;
+}
+
+static void fifo_count(struct queue *q, u32 access, u32 by)
+{
+    if (access != O_WRONLY) {
+        q->readers += by;
+        q->read_opens += by == 1;
+    }
+    if (access != O_RDONLY) {
+        q->writers += by;
+        q->write_opens += by == 1;
+    }
+    q->ends += by;
+}
+
+// Whether the task goes on waiting for the other side (fifo(7)). progress: how often that had been
+// opened when the task came, plus one.
+static bool fifo_waits(const struct queue *q, const struct task *t, u32 flags)
+{
+    u64 before = t->wait.progress - 1;
+
+    switch (flags & (O_ACCMODE | O_NONBLOCK)) {
+    case O_RDONLY:
+        return q->writers == 0 && q->write_opens == before;
+    case O_WRONLY:
+        return q->readers == 0 && q->read_opens == before;
+    default:
+        return false;
+    }
+}
+
+i64 fifo_open(struct task *t, u64 dev, u64 ino, u32 flags, const char *path, struct file **ret_file)
+{
+    struct kernel *k = t->kernel;
+    struct queue *q = fifo_find(k, dev, ino);
+    u32 access = flags & O_ACCMODE;
+    struct file *f;
+    i64 r;
+
+    if (t->wait.progress == 0) {
+        fifo_count(q, access, 1);
+        t->wait.progress = 1 + (access == O_RDONLY ? q->write_opens : q->read_opens);
+        kernel_wake(k, q);
+    }
+    r = access == O_WRONLY && (flags & O_NONBLOCK) && q->readers == 0 ? -ENXIO : 0;
+    if (r == 0 && fifo_waits(q, t, flags)) {
+        task_wait_on(t, q);
+        r = task_block(t);
+        if (r == SYS_BLOCK)
+            return r;
+    }
+    if (r < 0) {
+        fifo_count(q, access, (u32)-1);
+        queue_drop_unused(k, q);
+        return r;
+    }
+    f = file_new(k,
+                 access == O_RDONLY   ? &pipe_read_ops
+                 : access == O_WRONLY ? &pipe_write_ops
+                                      : &fifo_ops,
+                 flags, xstrdup(path));
+    f->data = q;
+    f->key = q;
+    f->type = S_IFIFO;
+    f->ino = ino;
+    *ret_file = f;
+    return 0;
+}
+
 i64 pipe_capacity(const struct file *f)
 {
-    return f->ops == &pipe_read_ops || f->ops == &pipe_write_ops
+    return f->ops == &pipe_read_ops || f->ops == &pipe_write_ops || f->ops == &fifo_ops
                ? (i64)((const struct queue *)f->data)->size
                : -EBADF;
 }
@@ -370,8 +499,8 @@ static void socket_release(struct file *f)
     s->out->writers = 0;
     kernel_wake(f->kernel, s->in);
     kernel_wake(f->kernel, s->out);
-    queue_drop(s->in);
-    queue_drop(s->out);
+    queue_drop(f->kernel, s->in);
+    queue_drop(f->kernel, s->out);
     free(s);
 }
 
