@@ -103,7 +103,7 @@ static bool is_left_out(const struct x86_core *all, const struct conform_case *c
         return true;
     if (i.vec_bytes == 32 &&
         (i.def->feature == X86_FEATURE_AES || i.def->feature == X86_FEATURE_PCLMUL))
-        return true;     // VAES, VPCLMULQDQ
+        return true;                      // VAES, VPCLMULQDQ
     if (i.mem.size >= 10 && !i.vec_bytes) // x87: which part faults first
         return true;
     return i.si.flags & STATIC_IO || i.def->flags & INSN_SYSTEM;
