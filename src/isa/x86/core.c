@@ -161,7 +161,7 @@ void x86_update_mode(struct x86_core *c)
     }
 }
 
-void x86_state_loaded(struct x86_core *c)
+void x86_state_swapped(struct x86_core *c)
 {
     c->lazy = (struct x86_lazy){.kind = 0};
     c->stepped = c->repeating = false;
@@ -171,5 +171,10 @@ void x86_state_loaded(struct x86_core *c)
     c->s.ftw &= 0xff;
     x87_set_control(c, c->s.fcw, c->s.fsw);
     x86_update_mode(c);
+}
+
+void x86_state_loaded(struct x86_core *c)
+{
+    x86_state_swapped(c);
     x86_tlb_flush(c, true);
 }

@@ -150,5 +150,7 @@ void x86_update_mode(struct x86_core *c);
 // The state was replaced as a whole (task switch of an emulated kernel, checkpoint, another model):
 // derived state is rebuilt, TLBs and jump cache emptied.
 void x86_state_loaded(struct x86_core *c);
+// The same between two threads of one address space: the TLBs hold for both.
+void x86_state_swapped(struct x86_core *c);
 
 extern const struct isa_ops x86_isa_ops;

@@ -19,10 +19,12 @@ static void flush(void *ctx, struct mm *mm, vaddr va, u64 n_pages)
     for (u32 i = 0; i < k->n_cpus; i++) {
         struct kernel_cpu *c = &k->cpus[i];
 
-        if (!c->loaded || c->loaded->mm != mm)
+        if (c->space != mm)
             continue;
         if (n_pages > 32) {
             x86_tlb_flush(c->core, true);
+            if (n_pages == MM_ALL_PAGES) // the space ends, and another may begin at its address
+                c->space = NULL;
             continue;
         }
         for (u64 n = 0; n < n_pages; n++)

@@ -28,6 +28,7 @@ struct kernel_cpu {
     struct cpu *model;     // borrowed
     struct task *current;
     struct task *loaded; // whose registers are in the core
+    struct mm *space;    // whose translations are in its TLBs; NULL: nobody's
     tick time;
     u64 quantum_left;
     u64 insts;

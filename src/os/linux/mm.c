@@ -45,6 +45,7 @@ void mm_unref(struct mm *mm)
         return;
     for (size_t i = 0; i < mm->count; i++)
         area_release(mm, &mm->items[i]);
+    mm->env->flush(mm->env->ctx, mm, 0, MM_ALL_PAGES);
     mm_free_tables(mm);
     free(mm->items);
     free(mm->exe);

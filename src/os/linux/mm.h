@@ -13,6 +13,8 @@
 #define MM_MIN_ADDRESS 0x10000ull
 #define MM_STACK_GUARD (256 * PAGE_BYTES)
 
+#define MM_ALL_PAGES (~0ull)
+
 enum mm_prot { MM_READ = 1, MM_WRITE = 2, MM_EXEC = 4 }; // the values of PROT_READ...
 
 enum mm_area_flags {
@@ -39,7 +41,8 @@ struct mm;
 struct mm_env {
     struct pages *pages;
     struct mapping_set *mappings;
-    void (*flush)(void *ctx, struct mm *mm, vaddr va, u64 n_pages); // the TLBs of its cores
+    // The TLBs of the cores that know the space; MM_ALL_PAGES: it is about to end.
+    void (*flush)(void *ctx, struct mm *mm, vaddr va, u64 n_pages);
     void *ctx;
 };
 

@@ -37,7 +37,11 @@ static void load(struct kernel_cpu *c, struct task *t)
     c->core->s = t->regs;
     c->core->s.cr3 = (u64)t->mm->root << PAGE_SHIFT;
     c->core->s.tsc_aux = c->id;
-    x86_state_loaded(c->core);
+    if (c->space == t->mm)
+        x86_state_swapped(c->core);
+    else
+        x86_state_loaded(c->core);
+    c->space = t->mm;
     c->loaded = t;
     t->loaded = c;
     t->kernel->n.numSwitches++;
