@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Runs a guest under the host's KVM, if there is one and it can.
-#include "guest.h"
+#include "kvm.h"
+
+#include "isa/x86/cpuid.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,20 +19,13 @@
 
 enum { RUN_MILLISECONDS = 500 };
 
-struct vm {
-    int kvm, vm, cpu;
-    u8 *ram;
-    struct kvm_run *run;
-    size_t run_bytes;
-};
-
-static bool refuse(struct guest_result *r, const char *what)
+static bool refuse(char why[160], const char *what)
 {
-    snprintf(r->why, sizeof(r->why), "%s: %s", what, strerror(errno));
+    snprintf(why, 160, "%s: %s", what, strerror(errno));
     return false;
 }
 
-static void release(struct vm *v)
+void vm_release(struct vm *v)
 {
     if (v->run && v->run != MAP_FAILED)
         munmap(v->run, v->run_bytes);
@@ -51,33 +46,36 @@ static bool show_supported_cpuid(struct vm *v)
     bool ok;
 
     table->nent = ENTRIES;
-    ok = ioctl(v->kvm, KVM_GET_SUPPORTED_CPUID, table) == 0 &&
-         ioctl(v->cpu, KVM_SET_CPUID2, table) == 0;
+    ok = ioctl(v->kvm, KVM_GET_SUPPORTED_CPUID, table) == 0;
+    for (u32 i = 0; ok && i < table->nent; i++) // physical addresses as long as facet's
+        if (table->entries[i].function == 0x80000008)
+            table->entries[i].eax = (table->entries[i].eax & ~0xffu) | X86_MAXPHYADDR;
+    ok = ok && ioctl(v->cpu, KVM_SET_CPUID2, table) == 0;
     free(table);
     return ok;
 }
 
-static bool create(struct vm *v, struct guest_result *r)
+bool vm_create(struct vm *v, char why[160])
 {
     *v = (struct vm){.kvm = -1, .vm = -1, .cpu = -1};
     v->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (v->kvm < 0)
-        return refuse(r, "/dev/kvm");
+        return refuse(why, "/dev/kvm");
     v->vm = ioctl(v->kvm, KVM_CREATE_VM, 0);
     if (v->vm < 0)
-        return refuse(r, "KVM_CREATE_VM");
+        return refuse(why, "KVM_CREATE_VM");
     v->ram = mmap(NULL, GUEST_RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct kvm_userspace_memory_region region = {.memory_size = GUEST_RAM,
                                                  .userspace_addr = (u64)(uintptr_t)v->ram};
     if (v->ram == MAP_FAILED || ioctl(v->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
-        return refuse(r, "KVM_SET_USER_MEMORY_REGION");
+        return refuse(why, "KVM_SET_USER_MEMORY_REGION");
     v->cpu = ioctl(v->vm, KVM_CREATE_VCPU, 0);
     if (v->cpu < 0)
-        return refuse(r, "KVM_CREATE_VCPU");
+        return refuse(why, "KVM_CREATE_VCPU");
     v->run_bytes = (size_t)ioctl(v->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
     v->run = mmap(NULL, v->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, v->cpu, 0);
     if (v->run == MAP_FAILED || !show_supported_cpuid(v))
-        return refuse(r, "vCPU");
+        return refuse(why, "vCPU");
     return true;
 }
 
@@ -154,7 +152,7 @@ static bool run(struct vm *v, struct guest_result *r)
             if (errno == EINTR)
                 snprintf(r->why, sizeof(r->why), "no end after %d ms", RUN_MILLISECONDS);
             else
-                refuse(r, "KVM_RUN");
+                refuse(r->why, "KVM_RUN");
             return false;
         }
         switch (k->exit_reason) {
@@ -188,10 +186,10 @@ bool guest_run_kvm(const struct guest_case *g, struct guest_result *ret)
     bool ok;
 
     memset(ret, 0, sizeof(*ret));
-    ok = create(&v, ret);
+    ok = vm_create(&v, ret->why);
     if (ok) {
         guest_prepare(g, v.ram);
-        ok = begin(&v, g->mode) || refuse(ret, "KVM_SET_SREGS");
+        ok = begin(&v, g->mode) || refuse(ret->why, "KVM_SET_SREGS");
     }
     if (ok) {
         set_alarm(RUN_MILLISECONDS);
@@ -199,6 +197,6 @@ bool guest_run_kvm(const struct guest_case *g, struct guest_result *ret)
         set_alarm(0);
         memcpy(ret->words, v.ram + GUEST_RESULTS, sizeof(ret->words));
     }
-    release(&v);
+    vm_release(&v);
     return ok;
 }
