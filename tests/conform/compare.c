@@ -45,10 +45,12 @@ static void compare_end(const struct case_result *e, const struct case_result *g
     differ(d, "end", e->end, g->end, ~0u);
     differ(d, "vector", e->vector, g->vector, ~0u);
     if (e->vector == X86_EXC_PF && e->end == CASE_END_FAULT) {
-        differ(d, "cr2", e->address, g->address, u->where ? ~0xfffull : ~0ull);
-        if (e->address >> 63)
-            error_mask = ~1u; // Linux hides whether a page of its own is there
+        differ(d, "cr2", e->address, g->address, u->which ? 0 : u->where ? ~0xfffull : ~0ull);
+        if (e->address >= 0x7ffffffff000) // behind what Linux gives to programs
+            error_mask = ~1u;             // Linux hides whether a page of its own is there
     }
+    if (u->which && e->vector == X86_EXC_PF)
+        error_mask = 0;
     differ(d, "error code", e->error, g->error, error_mask);
     differ(d, "rip", e->out.rip, g->out.rip, ~0ull);
 }
@@ -61,11 +63,15 @@ static const u8 *physical(const struct case_xsave *x, u32 n)
 static void compare_fpu(const struct case_xsave *e, const struct case_xsave *g,
                         const struct undefined *u, bool fault, struct diffs *d)
 {
+    const u64 pointer_mask = 0xffffffffffff; // how many more bits there are differs
     bool passage = u->mmx && fault;
 
     differ(d, "fcw", e->fcw, g->fcw, 0xffff);
     differ(d, "fsw", e->fsw, g->fsw, (u16) ~(u->fsw | (passage ? 0x3800 : 0)));
     differ(d, "ftw", e->ftw, g->ftw, passage ? 0 : 0xff);
+    differ(d, "fop", e->fop, g->fop, 0x7ff);
+    differ(d, "fip", e->fip, g->fip, pointer_mask);
+    differ(d, "fdp", e->fdp, g->fdp, pointer_mask);
     differ(d, "mxcsr", e->mxcsr, g->mxcsr, 0xffffffff);
     for (u32 n = 0; n < 8; n++)
         differ_bytes(d, "x87 r", n, physical(e, n), physical(g, n), 10);

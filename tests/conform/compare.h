@@ -26,6 +26,7 @@ struct undefined {
     bool unusable;      // the destination too: compare nothing
     bool mmx;           // if it faults: whether the passage to MMX is seen
     bool where;         // if it faults: which byte of its operand
+    bool which;         // if it faults: which page
     bool narrow;        // if it faults: the upper halves of RCX, RSI, RDI
     bool gprs;          // if it faults: GPRs but RSP
 };

@@ -50,6 +50,9 @@ static void gen_x87(struct rng *r, struct case_xsave *x)
     if (exceptions & ~x->fcw & 0x3f)
         x->fsw |= 0x8080;
     x->ftw = chance(r, 300) ? 0xff : chance(r, 200) ? 0 : (u8)rng_next(r);
+    x->fop = rng_next(r) & 0x7ff;
+    x->fip = rng_next(r) >> 17;
+    x->fdp = rng_next(r) >> 17;
     for (u32 n = 0; n < 8; n++) {
         memset(x->st[n], 0, 16);
         value_x87(r, x->st[n]);

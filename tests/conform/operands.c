@@ -73,6 +73,20 @@ static u64 choose_address(struct solver *s, u32 size)
     return rng_next(s->r) | (chance(s->r, 500) ? 0 : 0xffff800000000000u);
 }
 
+// For XSAVE and its like: all of the area in one sort of memory, since which parts of it are
+// touched depends on what is saved.
+static u64 choose_area(struct solver *s)
+{
+    u32 x = (u32)rng_below(s->r, 100);
+    u64 a = CASE_DATA + CASE_PAGE + 64 * rng_below(s->r, (2 * CASE_PAGE - CASE_XSAVE) / 64);
+
+    if (x < 10)
+        a = CASE_DATA + CASE_RO_PAGE * CASE_PAGE + 64 * rng_below(s->r, 40);
+    else if (x < 15)
+        a = CASE_DATA + 4 * CASE_PAGE + 64 * rng_below(s->r, 40);
+    return x < 97 ? a : a + between(s->r, 1, 63);
+}
+
 static u64 segment_base(const struct solver *s, ZydisRegister segment)
 {
     return segment == ZYDIS_REGISTER_FS   ? s->c->in.fs_base
@@ -206,6 +220,8 @@ static void solve_memory(struct solver *s, u32 n)
         if (chance(s->r, 150))
             ea = choose_address(s, 64);
     }
+    if (o->size == 576 * 8)
+        ea = choose_area(s);
     // Whether bytes that are not selected fault is the processor's own affair.
     if ((s->in->i.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ||
          s->in->i.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU ||
@@ -471,8 +487,9 @@ static void solve_xsave(struct solver *s, bool restore)
 {
     u8 header[64] = {(u8)(rng_next(s->r) & 7)};
 
-    s->c->in.gpr[X86_RAX] = (s->c->in.gpr[X86_RAX] & 7) | (rng_next(s->r) & 7);
+    s->c->in.gpr[X86_RAX] = between(s->r, 1, 7);
     s->c->in.gpr[X86_RDX] = 0;
+    s->c->in.rflags &= ~(u64)X86_AC; // whether #AC or #GP is the processor's choice
     if (!restore || s->fixed & (1u << X86_RAX | 1u << X86_RDX))
         return;
     if (chance(s->r, 50))

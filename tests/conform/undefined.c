@@ -59,6 +59,20 @@ void undefined_find(const struct forms *f, const struct conform_case *c, struct 
         ret->mmx |= o[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
                     ZydisRegisterGetClass(o[n].reg.value) == ZYDIS_REGCLASS_MMX;
     switch (i.mnemonic) {
+    case ZYDIS_MNEMONIC_FXSAVE: // large areas, in an order of the processor's own
+    case ZYDIS_MNEMONIC_FXSAVE64:
+    case ZYDIS_MNEMONIC_FXRSTOR:
+    case ZYDIS_MNEMONIC_FXRSTOR64:
+    case ZYDIS_MNEMONIC_XSAVE:
+    case ZYDIS_MNEMONIC_XSAVE64:
+    case ZYDIS_MNEMONIC_XSAVEC:
+    case ZYDIS_MNEMONIC_XSAVEC64:
+    case ZYDIS_MNEMONIC_XSAVEOPT:
+    case ZYDIS_MNEMONIC_XSAVEOPT64:
+    case ZYDIS_MNEMONIC_XRSTOR:
+    case ZYDIS_MNEMONIC_XRSTOR64:
+        ret->which = true;
+        break;
     case ZYDIS_MNEMONIC_POPA: // those that come before the page that is missing are loaded
     case ZYDIS_MNEMONIC_POPAD:
         ret->gprs = true;
@@ -76,14 +90,7 @@ void undefined_find(const struct forms *f, const struct conform_case *c, struct 
     case ZYDIS_MNEMONIC_FLDENV:
     case ZYDIS_MNEMONIC_FNSAVE:
     case ZYDIS_MNEMONIC_FRSTOR:
-    case ZYDIS_MNEMONIC_FXSAVE:
-    case ZYDIS_MNEMONIC_FXSAVE64:
-    case ZYDIS_MNEMONIC_FXRSTOR:
-    case ZYDIS_MNEMONIC_FXRSTOR64:
-    case ZYDIS_MNEMONIC_XSAVE:
-    case ZYDIS_MNEMONIC_XSAVE64:
-    case ZYDIS_MNEMONIC_XRSTOR:
-    case ZYDIS_MNEMONIC_XRSTOR64:
+
     case ZYDIS_MNEMONIC_MASKMOVQ:
     case ZYDIS_MNEMONIC_MASKMOVDQU:
     case ZYDIS_MNEMONIC_VMASKMOVDQU:
