@@ -379,6 +379,7 @@ static void usage(void)
          "  --engines LIST  of step, plain, traced\n"
          "  --kinds LIST    of insn, block, smc\n"
          "  --show N        failures shown per row\n"
+         "  --from N        the number of the first case\n"
          "  --forms         lists all forms with the number of their cases");
 }
 
@@ -396,17 +397,10 @@ static bool parse(struct options *o, int argc, char **argv)
     static const char *const modes[] = {"16", "32", "64"};
     static const char *const engines[] = {"step", "plain", "traced"};
     static const char *const kinds[] = {"insn", "block", "smc"};
-    static const struct option table[] = {{"cases", 1, 0, 'n'},
-                                          {"seed", 1, 0, 's'},
-                                          {"only", 1, 0, 'o'},
-                                          {"case", 1, 0, 'c'},
-                                          {"modes", 1, 0, 'm'},
-                                          {"engines", 1, 0, 'e'},
-                                          {"show", 1, 0, 'w'},
-                                          {"kinds", 1, 0, 'k'},
-                                          {"forms", 0, 0, 'f'},
-                                          {"help", 0, 0, 'h'},
-                                          {0}};
+    static const struct option table[] = {
+        {"cases", 1, 0, 'n'}, {"seed", 1, 0, 's'},    {"only", 1, 0, 'o'}, {"case", 1, 0, 'c'},
+        {"modes", 1, 0, 'm'}, {"engines", 1, 0, 'e'}, {"show", 1, 0, 'w'}, {"kinds", 1, 0, 'k'},
+        {"forms", 0, 0, 'f'}, {"from", 1, 0, 'a'},    {"help", 0, 0, 'h'}, {0}};
     const char *modes_given = NULL, *kinds_given = NULL;
     int opt;
 
@@ -438,6 +432,9 @@ static bool parse(struct options *o, int argc, char **argv)
             break;
         case 'w':
             o->shown = (u32)number(optarg);
+            break;
+        case 'a':
+            o->first = number(optarg);
             break;
         case 'f':
             o->forms = true;

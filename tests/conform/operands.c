@@ -483,19 +483,22 @@ static void solve_mxcsr(struct solver *s, u64 address)
 }
 
 // XSAVE and its like: only the state that both sides have; a sound header.
-static void solve_xsave(struct solver *s, bool restore)
+static bool solve_xsave(struct solver *s, bool restore)
 {
     u8 header[64] = {(u8)(rng_next(s->r) & 7)};
 
+    if (s->fixed & (1u << X86_RAX | 1u << X86_RDX))
+        return false;
     s->c->in.gpr[X86_RAX] = between(s->r, 1, 7);
     s->c->in.gpr[X86_RDX] = 0;
     s->c->in.rflags &= ~(u64)X86_AC; // whether #AC or #GP is the processor's choice
-    if (!restore || s->fixed & (1u << X86_RAX | 1u << X86_RDX))
-        return;
+    if (!restore)
+        return true;
     if (chance(s->r, 50))
         value_fill(s->r, VALUE_BITS, 64, header);
     gen_patch(s->c, s->ea[0] + 512, header, 64);
     solve_mxcsr(s, s->ea[0] + 24);
+    return true;
 }
 
 static void solve_bcd(struct solver *s)
@@ -559,16 +562,14 @@ static bool solve_special(struct solver *s)
         break;
     case ZYDIS_MNEMONIC_XRSTOR:
     case ZYDIS_MNEMONIC_XRSTOR64:
-        solve_xsave(s, true);
-        break;
+        return solve_xsave(s, true);
     case ZYDIS_MNEMONIC_XSAVE:
     case ZYDIS_MNEMONIC_XSAVE64:
     case ZYDIS_MNEMONIC_XSAVEC:
     case ZYDIS_MNEMONIC_XSAVEC64:
     case ZYDIS_MNEMONIC_XSAVEOPT:
     case ZYDIS_MNEMONIC_XSAVEOPT64:
-        solve_xsave(s, false);
-        break;
+        return solve_xsave(s, false);
     case ZYDIS_MNEMONIC_FBLD:
         solve_bcd(s);
         break;

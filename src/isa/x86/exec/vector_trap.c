@@ -56,6 +56,8 @@ enum x86_result x86_vector_run_trapping(struct x86_core *c, const struct x86_ins
     sigaction(SIGFPE, &old_action, NULL);
     if (r || !(raised & ~masks))
         return r;
+    // The stub did not come to its end: an MMX operand has left the host's x87 stack full.
+    __asm__ volatile("emms");
     x86_stubs_done();
     return x86_raise(c, c->s.cr4 & X86_CR4_OSXMMEXCPT ? X86_EXC_XM : X86_EXC_UD);
 }
