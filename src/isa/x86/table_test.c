@@ -42,6 +42,58 @@ static void rows_are_complete(void **state)
     }
 }
 
+// A level may show only what the table has: each feature of feature.def has rows, or is known to
+// bring no instruction of its own.
+static void shown_features_have_instructions(void **state)
+{
+    static const u8 none[] = {
+        X86_FEATURE_VME,
+        X86_FEATURE_DE,
+        X86_FEATURE_PSE,
+        X86_FEATURE_PAE,
+        X86_FEATURE_MCE,
+        X86_FEATURE_APIC,
+        X86_FEATURE_MTRR,
+        X86_FEATURE_PGE,
+        X86_FEATURE_MCA,
+        X86_FEATURE_PAT,
+        X86_FEATURE_PSE36,
+        X86_FEATURE_PCID,
+        X86_FEATURE_X2APIC,
+        X86_FEATURE_OSXSAVE,
+        X86_FEATURE_TSC_DEADLINE,
+        X86_FEATURE_TSC_ADJUST,
+        X86_FEATURE_SMEP,
+        X86_FEATURE_ERMS,
+        X86_FEATURE_UMIP,
+        X86_FEATURE_LA57,
+        X86_FEATURE_FSRM,
+        X86_FEATURE_XGETBV1,
+        X86_FEATURE_NX,
+        X86_FEATURE_PDPE1GB,
+        X86_FEATURE_INVARIANT_TSC,
+        X86_FEATURE_ARAT,
+        X86_FEATURE_NEVER,
+        X86_FEATURE_ARCH_CAPABILITIES,
+        X86_FEATURE_LAHF,      // LAHF and SAHF are older; it shows them in 64-bit mode
+        X86_FEATURE_PREFETCHW, // a NOP without it
+    };
+    static const u8 levels[] = {
+#define FEATURE(name, leaf, subleaf, reg, bit, level, text) level,
+#include "isa/x86/feature.def"
+#undef FEATURE
+    };
+
+    for (unsigned f = 0; f < X86_FEATURES; f++) {
+        bool ok = levels[f] > 4 || memchr(none, (int)f, sizeof(none));
+
+        for (u32 n = 0; n < x86_insn_rows && !ok; n++)
+            ok = x86_insn_table[n].feature == f;
+        if (!ok)
+            fail_msg("feature %u has no instruction", f);
+    }
+}
+
 // Random code that is mostly legal: prefixes, an opcode from a map, ModRM and so on.
 static void random_code(struct rng *rng, u8 bytes[X86_MAX_LENGTH])
 {
@@ -278,6 +330,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_complete),
+        cmocka_unit_test(shown_features_have_instructions),
         cmocka_unit_test(recipes_are_as_expected),
         cmocka_unit_test(random_code_reaches_all_rows),
         cmocka_unit_test(an_instruction_can_be_cut),
