@@ -146,3 +146,10 @@ def test_named_pipes(tmp_path, script):
         folder.mkdir()
         os.mkfifo(folder / "p")
     compare(["/bin/bash", "-c", script], folders=folders)
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_hostile_calls_do_not_hurt_the_simulator(build, tmp_path, seed):
+    done = simulated([build("hostile.c", "-static"), seed, 20], cwd=tmp_path, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert b"still here" in done.stderr

@@ -87,6 +87,8 @@ void socketpair_new(struct kernel *k, u32 flags, int type, struct file *ret_ends
 i64 fifo_open(struct task *t, u64 dev, u64 ino, u32 flags, const char *path,
               struct file **ret_file);
 extern const struct file_ops pipe_read_ops, pipe_write_ops, socket_ops;
+// Copies what is in one pipe to another; -EAGAIN if nothing can be copied now.
+i64 pipe_tee(struct file *from, struct file *to, u64 size);
 i64 pipe_set_capacity(struct file *f, u64 bytes);
 i64 pipe_capacity(const struct file *f);
 i64 socket_shutdown(struct file *f, int how);

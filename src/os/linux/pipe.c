@@ -405,6 +405,30 @@ i64 fifo_open(struct task *t, u64 dev, u64 ino, u32 flags, const char *path, str
     return 0;
 }
 
+i64 pipe_tee(struct file *from, struct file *to, u64 size)
+{
+    struct queue *in = from->data, *out = to->data;
+    u64 n = MIN(size, in->used), done = 0;
+    u8 part[4096];
+
+    if (in == out)
+        return -EINVAL;
+    if (in->used == 0)
+        return in->writers == 0 ? 0 : -EAGAIN;
+    n = MIN(n, out->size - out->used);
+    if (n == 0)
+        return size == 0 ? 0 : -EAGAIN;
+    while (done < n) {
+        u64 some = MIN(sizeof(part), n - done);
+
+        peek_bytes(in, done, part, some);
+        put_bytes(out, part, some);
+        done += some;
+    }
+    kernel_wake(to->kernel, out);
+    return (i64)n;
+}
+
 i64 pipe_capacity(const struct file *f)
 {
     return f->ops == &pipe_read_ops || f->ops == &pipe_write_ops || f->ops == &fifo_ops

@@ -231,10 +231,12 @@ static void run_user(struct kernel *k, struct kernel_cpu *c)
     struct task *t = c->current;
     u64 n = MIN(c->quantum_left, k->insts_limit - k->insts), done = 0;
     tick next = event_queue_next(&k->events);
+    struct process *p = t->process;
     enum core_exit why;
 
     if (next != ~0ull)
         n = MIN(n, instructions_until(k, c, next));
+    n = MIN(n, process_budget(p));
     c->core->cycles = c->time / k->period;
     why = cpu_run(c->model, n, &done);
     c->time += done * k->period;
@@ -243,6 +245,7 @@ static void run_user(struct kernel *k, struct kernel_cpu *c)
     c->insts += done;
     c->quantum_left -= MIN(c->quantum_left, done);
     k->events.now = MAX(k->events.now, MIN(c->time, event_queue_next(&k->events)));
+    process_executed(p, done);
     switch (why) {
     case CORE_SYSCALL:
         syscall_enter(t);

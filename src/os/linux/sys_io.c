@@ -324,7 +324,21 @@ i64 sys_splice(struct task *t, const u64 *a)
 
 i64 sys_tee(struct task *t, const u64 *a)
 {
-    return -EINVAL; // as for files that cannot
+    struct file *in = fd_get(t, a[0]), *out = fd_get(t, a[1]);
+    i64 r;
+
+    if (!in || !out)
+        return -EBADF;
+    if (pipe_capacity(in) < 0 || pipe_capacity(out) < 0)
+        return -EINVAL;
+    if (check_access(in, false) || check_access(out, true))
+        return -EBADF;
+    r = pipe_tee(in, out, a[2]);
+    if (r != -EAGAIN || (a[3] & 2) || ((in->flags | out->flags) & O_NONBLOCK))
+        return r;
+    file_wait(in, t);
+    file_wait(out, t);
+    return task_block(t);
 }
 
 i64 sys_lseek(struct task *t, const u64 *a)

@@ -11,17 +11,9 @@
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/times.h>
+#include <sys/timex.h>
 
 #define NS 1000000000ull
-
-static u64 process_insts(const struct process *p)
-{
-    u64 sum = p->insts;
-
-    for (size_t i = 0; i < p->count; i++)
-        sum += p->items[i]->insts;
-    return sum;
-}
 
 static u64 cpu_ns(const struct task *t, u64 insts)
 {
@@ -112,6 +104,32 @@ i64 sys_clock_getres(struct task *t, const u64 *a)
 i64 sys_clock_settime(struct task *t, const u64 *a)
 {
     return -EPERM;
+}
+
+// The clock is right and cannot be adjusted.
+static i64 adjust(struct task *t, vaddr va)
+{
+    struct timex x;
+    u32 modes;
+
+    if (!USER_GET(t, va, modes))
+        return -EFAULT;
+    if (modes)
+        return -EPERM;
+    x = (struct timex){.tick = 10000, .precision = 1, .tolerance = 32768000};
+    x.time.tv_sec = clock_now_ns(t, CLOCK_REALTIME) / (i64)NS;
+    x.time.tv_usec = clock_now_ns(t, CLOCK_REALTIME) % (i64)NS / 1000;
+    return USER_PUT(t, va, x) ? TIME_OK : -EFAULT;
+}
+
+i64 sys_adjtimex(struct task *t, const u64 *a)
+{
+    return adjust(t, a[0]);
+}
+
+i64 sys_clock_adjtime(struct task *t, const u64 *a)
+{
+    return a[0] == CLOCK_REALTIME ? adjust(t, a[1]) : -EINVAL;
 }
 
 i64 sys_gettimeofday(struct task *t, const u64 *a)
@@ -223,7 +241,8 @@ i64 sys_clock_nanosleep(struct task *t, const u64 *a)
     return sleep_until(t, kernel_now(t->kernel) + ticks_of_ns(timespec_ns(&ts)), a[3]);
 }
 
-// ---- interval timers: ITIMER_REAL; the two that count CPU time never ring (APPROX) ----
+// ---- interval timers. All of a process's time is user time: ITIMER_VIRTUAL and ITIMER_PROF agree
+// --
 
 static struct timeval timeval_of(tick ticks)
 {
@@ -246,14 +265,23 @@ static struct itimerval alarm_value(const struct process *p)
     return v;
 }
 
+static struct itimerval timer_value(const struct process *p, u64 which)
+{
+    const struct cpu_timer *c = &p->cpu_timers[which - 1];
+    tick period = p->kernel->period;
+
+    if (which == ITIMER_REAL)
+        return alarm_value(p);
+    return (struct itimerval){timeval_of(c->interval * period), timeval_of(c->left * period)};
+}
+
 i64 sys_getitimer(struct task *t, const u64 *a)
 {
     struct itimerval v = {0};
 
     if (a[0] > ITIMER_PROF)
         return -EINVAL;
-    if (a[0] == ITIMER_REAL)
-        v = alarm_value(t->process);
+    v = timer_value(t->process, a[0]);
     return USER_PUT(t, a[1], v) ? 0 : -EFAULT;
 }
 
@@ -280,10 +308,14 @@ i64 sys_setitimer(struct task *t, const u64 *a)
         return -EFAULT;
     if (!timeval_valid(&fresh.it_value) || !timeval_valid(&fresh.it_interval))
         return -EINVAL;
+    old = timer_value(t->process, a[0]);
     if (a[0] == ITIMER_REAL) {
-        old = alarm_value(t->process);
         set_alarm(t->process, ticks_of_timeval(&fresh.it_value),
                   ticks_of_timeval(&fresh.it_interval));
+    } else {
+        t->process->cpu_timers[a[0] - 1] =
+            (struct cpu_timer){ticks_of_timeval(&fresh.it_value) / t->kernel->period,
+                               ticks_of_timeval(&fresh.it_interval) / t->kernel->period};
     }
     return a[2] && !USER_PUT(t, a[2], old) ? -EFAULT : 0;
 }

@@ -75,6 +75,68 @@ struct task *task_new(struct process *p, int tid)
     return t;
 }
 
+u64 process_insts(const struct process *p)
+{
+    u64 sum = p->insts;
+
+    for (size_t i = 0; i < p->count; i++)
+        sum += p->items[i]->insts;
+    return sum;
+}
+
+static u64 cpu_limit_insts(const struct process *p, u64 seconds)
+{
+    return seconds >= 1u << 30 ? ~0ull : seconds * (TICKS_PER_SECOND / p->kernel->period);
+}
+
+u64 process_budget(const struct process *p)
+{
+    u64 least = ~0ull;
+
+    for (u32 i = 0; i < 2; i++) {
+        if (p->cpu_timers[i].left)
+            least = MIN(least, p->cpu_timers[i].left);
+    }
+    return least;
+}
+
+// Every second beyond the soft limit a SIGXCPU, at the hard one SIGKILL (getrlimit(2)).
+static void watch_cpu_limit(struct process *p)
+{
+    const struct rlimit *limit = &p->limits[RLIMIT_CPU];
+    u64 used;
+    siginfo_t info = {.si_signo = SIGXCPU, .si_code = SI_KERNEL};
+
+    if (limit->rlim_cur == RLIM_INFINITY && limit->rlim_max == RLIM_INFINITY)
+        return;
+    used = process_insts(p);
+    if (used < MAX(p->cpu_limit, cpu_limit_insts(p, limit->rlim_cur)))
+        return;
+    if (used >= cpu_limit_insts(p, limit->rlim_max))
+        info.si_signo = SIGKILL;
+    p->cpu_limit = used + cpu_limit_insts(p, 1);
+    signal_send_process(p, &info);
+}
+
+void process_executed(struct process *p, u64 insts)
+{
+    static const int signals[2] = {SIGVTALRM, SIGPROF};
+
+    for (u32 i = 0; i < 2; i++) {
+        struct cpu_timer *c = &p->cpu_timers[i];
+        siginfo_t info = {.si_signo = signals[i], .si_code = SI_KERNEL};
+
+        if (c->left == 0)
+            continue;
+        c->left -= MIN(c->left, insts);
+        if (c->left == 0) {
+            c->left = c->interval;
+            signal_send_process(p, &info);
+        }
+    }
+    watch_cpu_limit(p);
+}
+
 struct process *process_find(struct kernel *k, int pid)
 {
     for (size_t i = 0; i < k->processes.count; i++) {

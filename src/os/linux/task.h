@@ -113,6 +113,10 @@ struct process {
     size_t n_timers;
     struct event alarm; // ITIMER_REAL
     tick alarm_interval;
+    struct cpu_timer {
+        u64 left, interval; // instructions; 0 left: not set
+    } cpu_timers[2];        // ITIMER_VIRTUAL, ITIMER_PROF
+    u64 cpu_limit;          // instructions after which RLIMIT_CPU is looked at; 0: no limit
     struct rlimit limits[RLIMITS];
     bool exiting;
     int exit_status; // as wait4 gives it
@@ -138,6 +142,13 @@ struct process *process_new(struct kernel *k, int ppid);
 struct task *task_new(struct process *p, int tid);
 struct process *process_find(struct kernel *k, int pid);
 struct task *task_find(struct kernel *k, int tid);
+
+// Instructions that the tasks of p have executed.
+u64 process_insts(const struct process *p);
+// The most instructions that p may execute before process_executed must be told.
+u64 process_budget(const struct process *p);
+// Lets the timers that count CPU time go on, and watches over RLIMIT_CPU.
+void process_executed(struct process *p, u64 insts);
 
 // Ends one task; with the last one the process ends, too.
 void task_exit(struct task *t, int status);
