@@ -105,10 +105,20 @@ static bool same_name(const char *feature, const char *word, size_t length)
     return *feature == 0;
 }
 
+// What can be asked for: not what is always there, follows from CR4, or could not be executed.
 static bool offered(u32 feature)
 {
-    return feature != X86_FEATURE_BASE && feature != X86_FEATURE_NEVER &&
-           feature != X86_FEATURE_OSXSAVE;
+    switch (feature) {
+    case X86_FEATURE_BASE:
+    case X86_FEATURE_NEVER:
+    case X86_FEATURE_OSXSAVE:
+    case X86_FEATURE_VME:
+    case X86_FEATURE_MONITOR:
+    case X86_FEATURE_XSAVES:
+        return false;
+    default:
+        return true;
+    }
 }
 
 static bool find_feature(const char *word, size_t length, u32 *ret, struct error *err)

@@ -156,6 +156,8 @@ static void features_are_added_and_taken_away(void **state)
     assert_false(parse("x86-64-v1,+avx2", set));
     assert_false(parse("x86-64-v4", set));
     assert_false(parse("haswell", set));
+    assert_false(parse("x86-64-v3,+monitor", set)); // has no instructions here
+    assert_false(parse("x86-64-v3,-base", set));
     assert_false(parse("x86-64-v2,avx", set));
     assert_false(x86_cpuid_features("x86-64-v2,+avx22", set, &err));
     assert_non_null(strstr(err.message, "AVX2"));
