@@ -43,6 +43,7 @@ fmt:
 
 update-reference: all # docs/reference/, from what the program says of itself
 	$(PYTHON) tools/check_reference.py --facet $(BUILD)/facet --update
+	$(PYTHON) -B tools/limits.py >docs/reference/limits.md
 
 clean:
 	rm -rf $(BUILD) build-clang build-asan build-fuzz
