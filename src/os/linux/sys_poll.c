@@ -177,7 +177,7 @@ i64 sys_select(struct task *t, const u64 *a)
             return -EFAULT;
         if (tv.tv_sec < 0 || tv.tv_usec < 0)
             return -EINVAL;
-        ns = (i64)tv.tv_sec * 1000000000 + (i64)tv.tv_usec * 1000;
+        ns = (i64)MIN(tv.tv_sec, 1ll << 32) * 1000000000 + (i64)MIN(tv.tv_usec, 1ll << 32) * 1000;
     }
     r = do_select(t, a, ns);
     if (r >= 0 && a[4]) { // what is left of the time, as Linux does

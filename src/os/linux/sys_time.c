@@ -324,7 +324,7 @@ i64 sys_alarm(struct task *t, const u64 *a)
 {
     struct itimerval old = alarm_value(t->process);
 
-    set_alarm(t->process, (u32)a[0] * TICKS_PER_SECOND, 0);
+    set_alarm(t->process, ticks_of_ns((u32)a[0] * NS), 0);
     return old.it_value.tv_sec + (old.it_value.tv_usec > 0);
 }
 
