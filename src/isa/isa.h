@@ -175,10 +175,13 @@ struct isa_ops {
     // A fault is delivered as the guest sees it (or leaves, in user-mode emulation): false, and
     // c->exit is CORE_CONTINUE when another pc is to be looked up.
     bool (*fetch)(struct core *c, vaddr va, paddr *ret_pa);
-    // Decodes a block of at most max_insts instructions at the core's pc, with ops of the plain or
-    // the traced engine, into mem (at least ISA_BLOCK_BYTES). False as for fetch.
-    bool (*translate)(struct core *c, u32 max_insts, bool traced, void *mem, size_t *ret_used,
+    // Decodes the block at the core's pc, with ops of the plain or the traced engine, into mem (at
+    // least ISA_BLOCK_BYTES). False as for fetch.
+    bool (*translate)(struct core *c, bool traced, void *mem, size_t *ret_used,
                       struct block **ret_block);
+    // Makes a block of the first n instructions of b, not all, in mem (ISA_BLOCK_BYTES). The
+    // instructions themselves are those of b.
+    struct block *(*shorten)(const struct block *b, u32 n, bool traced, void *mem);
     // Makes a block whose code was overwritten leave the engine as soon as it is entered.
     void (*kill)(struct block *b);
     // Drops write entries of the TLBs for a physical page, which now holds decoded code.

@@ -184,7 +184,8 @@ static void kill(struct block_cache *bc, struct core *core, struct block *b)
 
         if (e->block == b)
             e->key = CORE_NO_KEY;
-        if (bc->cores[i]->block == b)
+        // Also when it executes a shortened copy.
+        if (bc->cores[i]->block && bc->cores[i]->block->pa == b->pa)
             bc->cores[i]->block_killed = true;
     }
     bc->n.kills++;
@@ -237,8 +238,7 @@ static void protect(struct block_cache *bc, paddr page)
         bc->cores[i]->isa->protect_page(bc->cores[i], page);
 }
 
-static bool decode(struct block_cache *bc, struct core *core, paddr pa, u64 max_insts,
-                   struct block **ret_block)
+static bool decode(struct block_cache *bc, struct core *core, paddr pa, struct block **ret_block)
 {
     size_t used;
     struct block *b;
@@ -247,8 +247,7 @@ static bool decode(struct block_cache *bc, struct core *core, paddr pa, u64 max_
         block_cache_flush(bc);
         bc->n.flushes++;
     }
-    if (!core->isa->translate(core, (u32)MIN(max_insts, BLOCK_MAX_INSTS), bc->traced,
-                              bc->pool + bc->used, &used, &b))
+    if (!core->isa->translate(core, bc->traced, bc->pool + bc->used, &used, &b))
         return false;
     ASSERT(used <= ISA_BLOCK_BYTES && b->pa == pa);
     bc->used += (used + 63) & ~(size_t)63;
@@ -289,14 +288,11 @@ bool block_cache_find(struct block_cache *bc, struct core *core, u64 max_insts,
         if (b->pa2 == pa2)
             break;
     }
-    if (!b && !decode(bc, core, pa, BLOCK_MAX_INSTS, &b))
+    if (!b && !decode(bc, core, pa, &b))
         return false;
     if (b->n_insts > max_insts) {
-        size_t used;
-
-        hand_out_records(bc);
-        return core->isa->translate(core, (u32)max_insts, bc->traced, bc->scratch, &used,
-                                    ret_block);
+        *ret_block = core->isa->shorten(b, (u32)max_insts, bc->traced, bc->scratch);
+        return true;
     }
     core_jump_add(core, pc, key, b);
     // Direct links stay within a page: nothing but the death of the block can break them.

@@ -107,7 +107,7 @@ static bool decode_split(struct core *core, struct builder *b, vaddr pc, const u
 }
 
 // Decodes from pc to the end of the block. False: fetch fault.
-static bool decode_block(struct core *core, struct builder *b, vaddr pc, paddr pa, u32 max_insts)
+static bool decode_block(struct core *core, struct builder *b, vaddr pc, paddr pa)
 {
     struct x86_core *c = x86_core_of(core);
     u32 room = CORE_PAGE_SIZE - (u32)(pa & (CORE_PAGE_SIZE - 1));
@@ -115,7 +115,7 @@ static bool decode_block(struct core *core, struct builder *b, vaddr pc, paddr p
 
     room = MIN(room, (u32)BLOCK_MAX_INSTS * X86_MAX_LENGTH);
     read_code(core, pa, code, room);
-    while (b->n < max_insts && !b->ended && b->bytes < room) {
+    while (b->n < BLOCK_MAX_INSTS && !b->ended && b->bytes < room) {
         struct x86_insn *i = &b->insns[b->n];
         u32 left = room - b->bytes;
 
@@ -271,8 +271,8 @@ static struct block *lay_out(struct core *core, const struct builder *b, vaddr p
     return block;
 }
 
-static bool x86_thread_translate(struct core *core, u32 max_insts, bool traced, void *mem,
-                                 size_t *ret_used, struct block **ret_block)
+static bool x86_thread_translate(struct core *core, bool traced, void *mem, size_t *ret_used,
+                                 struct block **ret_block)
 {
     vaddr rip = x86_core_of(core)->s.rip, pc = x86_pc(core);
     struct builder b;
@@ -281,10 +281,27 @@ static bool x86_thread_translate(struct core *core, u32 max_insts, bool traced, 
     b.n = b.bytes = 0;
     b.ended = b.split = false;
     b.pa2 = 0;
-    if (!x86_fetch(core, pc, &pa) || !decode_block(core, &b, rip, pa, max_insts))
+    if (!x86_fetch(core, pc, &pa) || !decode_block(core, &b, rip, pa))
         return false;
     *ret_block = lay_out(core, &b, pc, pa, traced, mem, ret_used);
     return true;
+}
+
+// Every instruction goes through its exec function: this is for a few instructions before a limit.
+static struct block *x86_shorten(const struct block *b, u32 n, bool traced, void *mem)
+{
+    const struct x86_handlers *h = traced ? &x86_handlers_traced : &x86_handlers_plain;
+    vaddr next_pc = b->insns[n]->pc;
+    struct block *s = mem;
+
+    *s = *b;
+    s->n_insts = (u16)n;
+    s->n_ops = (u16)(n + 2);
+    for (u32 k = 0; k < n; k++)
+        s->ops[k] = (struct op){.fn = h->exec, .insn = (u8)k};
+    s->ops[n] = (struct op){.fn = h->fall};
+    *(struct op_links *)&s->ops[n + 1] = (struct op_links){.at = {next_pc, next_pc}};
+    return s;
 }
 
 static void x86_kill(struct block *b)
@@ -321,6 +338,7 @@ const struct isa_ops x86_isa_ops = {
     .set_pc = x86_set_pc,
     .fetch = x86_fetch,
     .translate = x86_thread_translate,
+    .shorten = x86_shorten,
     .kill = x86_kill,
     .protect_page = x86_tlb_protect_page,
     .check_events = x86_check_events,
