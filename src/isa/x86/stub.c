@@ -190,14 +190,16 @@ x86_stub_fn *x86_stub_find(struct x86_stubs *s, enum x86_code_mode mode, const u
 
 x86_stub_fn *x86_stub_of(struct x86_stubs *s, const struct x86_insn *i)
 {
-    struct stub_key key = {.opcode = i->si.opcode,
-                           .mem_size = i->mem.size,
-                           .mode = i->mode,
-                           .op_bytes = i->op_bytes,
-                           .vex = i->vex,
-                           .imm = (u8)i->imm};
+    struct stub_key key;
     struct stub_memo *m;
 
+    memset(&key, 0, sizeof(key)); // it is compared as bytes
+    key.opcode = i->si.opcode;
+    key.mem_size = i->mem.size;
+    key.mode = i->mode;
+    key.op_bytes = i->op_bytes;
+    key.vex = i->vex;
+    key.imm = (u8)i->imm;
     for (u32 k = 0; k < i->n_operands; k++) {
         key.o[k].kind = i->o[k].kind;
         key.o[k].reg = i->o[k].reg;
