@@ -98,6 +98,18 @@ static void forget_closed(struct epoll_set *set, const struct task *t)
     set->count = kept;
 }
 
+// A set in a set that holds a set could close a circle.
+static bool holds_epoll(const struct file *f)
+{
+    const struct epoll_set *set = f->data;
+
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->items[i].file->ops == &epoll_ops)
+            return true;
+    }
+    return false;
+}
+
 i64 sys_epoll_ctl(struct task *t, const u64 *a)
 {
     struct file *ep = fd_get(t, a[0]), *f = fd_get(t, a[2]);
@@ -123,6 +135,8 @@ i64 sys_epoll_ctl(struct task *t, const u64 *a)
     case EPOLL_CTL_ADD:
         if (w)
             return -EEXIST;
+        if (f->ops == &epoll_ops && holds_epoll(f))
+            return -ELOOP;
         VEC_PUSH(set, (struct watch){.file = file_ref(f),
                                      .fd = (int)a[2],
                                      .events = event.events,

@@ -190,7 +190,7 @@ static i64 read_strings(struct task *t, vaddr va, char ***ret_strings)
         size_t count, room;
     } v = {0};
     AUTO_FREE char *text = xcalloc(ARGUMENT_MAX, 1);
-    u64 pointer = 0;
+    u64 pointer = 0, total = 0;
     i64 r = 0;
 
     for (; r >= 0; va += 8) {
@@ -198,12 +198,14 @@ static i64 read_strings(struct task *t, vaddr va, char ***ret_strings)
             r = -EFAULT;
         else if (pointer == 0)
             break;
-        else if (v.count >= ARGUMENTS_MAX)
+        else if (v.count >= ARGUMENTS_MAX || total > MiB(6))
             r = -E2BIG;
         else
             r = mm_read_string(t->mm, pointer, text, ARGUMENT_MAX);
-        if (r >= 0)
+        if (r >= 0) {
             VEC_PUSH(&v, xstrdup(text));
+            total += (u64)r;
+        }
     }
     VEC_PUSH(&v, NULL);
     if (r < 0) {

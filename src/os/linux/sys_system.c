@@ -286,6 +286,8 @@ static i64 limit_call(struct task *t, u64 pid, u64 which, vaddr fresh_va, vaddr 
             return -EINVAL;
         if (fresh.rlim_max > old.rlim_max && getuid() != 0)
             return -EPERM;
+        if (which == RLIMIT_NOFILE && fresh.rlim_max > 1u << 20) // fs.nr_open
+            return -EPERM;
         p->limits[which] = fresh;
         if (which == RLIMIT_STACK && p->count > 0)
             p->items[0]->mm->stack_limit = fresh.rlim_cur;

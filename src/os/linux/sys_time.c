@@ -370,6 +370,8 @@ i64 sys_timer_create(struct task *t, const u64 *a)
         return -EFAULT;
     if (ev.sigev_notify != SIGEV_NONE && (ev.sigev_signo < 1 || ev.sigev_signo > SIGNALS))
         return -EINVAL;
+    if (p->n_timers >= p->limits[RLIMIT_SIGPENDING].rlim_cur || p->n_timers >= 4096)
+        return -EAGAIN;
     for (size_t i = 0; i < p->n_timers && !timer; i++)
         timer = p->timers[i]->id ? NULL : p->timers[i];
     if (!timer) {
