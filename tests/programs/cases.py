@@ -27,7 +27,7 @@ class Case:
     ignore: list = field(default_factory=list)   # stdout, stderr, or patterns of produced files
     build: list = field(default_factory=list)    # lists of words: source file, compiler options
     todo: str = ""                               # why facet does not do this yet
-    timeout: float = 60
+    timeout: float = 300
 
     def files(self):
         """Files below guests/ that the command names."""

@@ -34,7 +34,8 @@ static int compare(const void *a, const void *b)
 
 int main(void)
 {
-    double sum = 0, complex z = 0.3 + 0.4 * I;
+    double sum = 0;
+    double complex z = 0.3 + 0.4 * I;
     long double l = 1;
     unsigned __int128 wide = 1;
     int64_t best = INT64_MIN;
