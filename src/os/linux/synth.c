@@ -181,6 +181,15 @@ static struct file *fd_file(struct process *p, int fd)
     return fd >= 0 ? fd_get(p->items[0], (u64)fd) : NULL;
 }
 
+struct file *synth_file(struct task *t, const char *guest)
+{
+    struct process *p;
+    int fd;
+
+    (void)look_up(t, guest, &p, &fd);
+    return p ? fd_file(p, fd) : NULL;
+}
+
 i64 synth_readlink(struct task *t, const char *guest, char *text, u64 room)
 {
     struct process *p;

@@ -13,5 +13,7 @@ i64 synth_readlink(struct task *t, const char *guest, char *text, u64 room);
 i64 synth_stat(struct task *t, const char *guest, bool follow, struct stat *ret_stat);
 // Replaces /proc/self/cwd/x, /dev/fd/x... by what they stand for; false: it is not such a link.
 bool synth_redirect(struct task *t, const char *guest, char text[PATH_MAX]);
+// The open file that /proc/PID/fd/N stands for, or NULL.
+struct file *synth_file(struct task *t, const char *guest);
 // The entries of a folder, as NUL-separated names; NULL: no folder.
 char *synth_list(struct task *t, const char *guest, u64 *ret_bytes);

@@ -25,7 +25,17 @@ static i64 result(i64 r)
 static i64 place_to_change(struct task *t, u64 dirfd, vaddr path, u32 flags, struct place *p)
 {
     i64 r = place_user(t, dirfd, path, flags, p);
+    struct file *f;
 
+    // C libraries change what an O_PATH descriptor stands for through /proc/self/fd/N.
+    if (r == 0 && p->synthetic && !p->file && (flags & PLACE_FOLLOW)) {
+        f = synth_file(t, p->guest);
+        if (f && f->host >= 0) {
+            p->synthetic = false;
+            p->at = AT_FDCWD;
+            snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d", f->host);
+        }
+    }
     if (r == 0 && p->synthetic && !p->file)
         return -EACCES;
     if (r == 0 && p->file && p->file->host < 0)
