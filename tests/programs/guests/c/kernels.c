@@ -53,7 +53,8 @@ int main(void)
     for (int i = 0; i < N; i++) {
         sum += d[i] * d[(i * 7) % N];
         best = i64[i] > best ? i64[i] : best;
-        bits += (unsigned)__builtin_popcount((unsigned)i32[i]) + (unsigned)__builtin_ctz((unsigned)i32[i] | 256);
+        bits += (unsigned)__builtin_popcount((unsigned)i32[i]) +
+                (unsigned)__builtin_ctz((unsigned)i32[i] | 256);
         e[i] = sqrt(fabs(d[i])) + floor(d[i]) - trunc(d[i] * 0.5);
         v8[i] = (uint8_t)((u8[i] + u8[N - 1 - i] + 1) >> 1);
         i32[i] = i32[i] / 7 + (i32[i] % 13) * abs(i16[i]);
@@ -64,15 +65,17 @@ int main(void)
     }
     qsort(d, N, sizeof(d[0]), compare);
     memmove(u8 + 3, u8, N - 100);
-    printf("%.17g %lld %u %016llx %016llx\n", sum, (long long)best, bits, (unsigned long long)digest(e, sizeof(e)),
-           (unsigned long long)digest(v8, sizeof(v8)));
+    printf("%.17g %lld %u %016llx %016llx\n", sum, (long long)best, bits,
+           (unsigned long long)digest(e, sizeof(e)), (unsigned long long)digest(v8, sizeof(v8)));
     printf("%016llx %016llx %016llx %016llx\n", (unsigned long long)digest(i32, sizeof(i32)),
            (unsigned long long)digest(f, sizeof(f)), (unsigned long long)digest(d, sizeof(d)),
            (unsigned long long)digest(u8, sizeof(u8)));
-    printf("%.20Lg %016llx%016llx %.12g %.12g\n", l, (unsigned long long)(wide >> 64), (unsigned long long)wide, creal(z),
-           cimag(z));
-    printf("%.17g %.17g %.17g %.17g %.17g\n", sin(d[5]), cos(1e10), exp(-d[N / 2] / 1e3), log(d[N - 1]), pow(1.7, 33.3));
-    printf("%.9g %.9g %.17g %.17g %d\n", (double)sinf(1.5f), (double)powf(2.5f, 3.5f), tgamma(4.5), cbrt(d[7]), ilogb(d[9]));
+    printf("%.20Lg %016llx%016llx %.12g %.12g\n", l, (unsigned long long)(wide >> 64),
+           (unsigned long long)wide, creal(z), cimag(z));
+    printf("%.17g %.17g %.17g %.17g %.17g\n", sin(d[5]), cos(1e10), exp(-d[N / 2] / 1e3),
+           log(d[N - 1]), pow(1.7, 33.3));
+    printf("%.9g %.9g %.17g %.17g %d\n", (double)sinf(1.5f), (double)powf(2.5f, 3.5f), tgamma(4.5),
+           cbrt(d[7]), ilogb(d[9]));
     printf("%.18Lg %.18Lg %.18Lg %.18Lg\n", sinl(0.7L), expl(1.3L), logl(77.5L), atan2l(1, 3));
     return 0;
 }

@@ -52,8 +52,8 @@ int main(void)
 #pragma omp ordered
         printf("%d ", i);
     }
-    printf("\n%ld %ld %ld %ld %d%d%d%d %d %ld\n", sum, product, criticals, atomics, seen[0], seen[1], seen[2], seen[3],
-           phases, result);
+    printf("\n%ld %ld %ld %ld %d%d%d%d %d %ld\n", sum, product, criticals, atomics, seen[0],
+           seen[1], seen[2], seen[3], phases, result);
 #pragma omp parallel
 #pragma omp single
     result = fib(17);
