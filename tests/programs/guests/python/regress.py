@@ -8,7 +8,7 @@ from test import support
 
 class Outcomes(unittest.TestResult):
     def startTest(self, test): super().startTest(test); self.bad = None
-    def note(self, test, word, why=""): print(test.id(), word, why); self.count[word] += 1; sys.stdout.flush()
+    def note(self, test, word, why=""): print(test.id(), word, why, file=outcomes, flush=True); self.count[word] += 1
     def addSuccess(self, test): self.note(test, "ok")
     def addFailure(self, test, err): self.note(test, "FAIL"); print(self._exc_info_to_string(err, test), file=sys.stderr)
     def addError(self, test, err): self.note(test, "ERROR"); print(self._exc_info_to_string(err, test), file=sys.stderr)
@@ -25,11 +25,11 @@ def flat(suite):
 
 words, without = sys.argv[1:], []
 while "-x" in words: at = words.index("-x"); without.append(words[at + 1]); del words[at:at + 2]
-support.use_resources = []
+support.use_resources, outcomes, sys.stdout = [], sys.stdout, sys.stderr
 os.mkdir("scratch"); os.chdir("scratch")
 for word in words:
     result = Outcomes(); result.count = collections.Counter()
     tests = unittest.defaultTestLoader.loadTestsFromName("test." + word)
     tests = unittest.TestSuite(t for t in flat(tests) if not any(x in t.id() for x in without)) if without else tests
     tests.run(result)
-    print(word, dict(result.count))
+    print(word, dict(result.count), file=outcomes, flush=True)
