@@ -105,6 +105,7 @@ enum {
     ATTR_CODE32 = 0xc0fb,
     ATTR_DATA = 0xc0f3,
     ATTR_CODE64 = 0xa0fb,
+    ATTR_CPU_NUMBER = 0x40f5, // read-only, expand-down
 };
 
 // Linux's, as far as user mode can tell.
@@ -117,6 +118,8 @@ static void put_descriptors(struct subject *s)
     for (u32 n = 0; n < ARRAY_SIZE(attr); n++)
         if (attr[n])
             put_u64(s, PHYS_GDT + n * 8, (u64)attr[n] << 40 | 0x000f00000000ffffull);
+    // Its limit is the number of the processor: 0 here. LSL of just this selector would differ.
+    put_u64(s, PHYS_GDT + 15 * 8, (u64)ATTR_CPU_NUMBER << 40);
 }
 
 static void init_system_state(struct x86_core *c)
