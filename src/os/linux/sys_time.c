@@ -267,11 +267,12 @@ static struct itimerval alarm_value(const struct process *p)
 
 static struct itimerval timer_value(const struct process *p, u64 which)
 {
-    const struct cpu_timer *c = &p->cpu_timers[which - 1];
     tick period = p->kernel->period;
+    const struct cpu_timer *c;
 
     if (which == ITIMER_REAL)
         return alarm_value(p);
+    c = &p->cpu_timers[which - 1];
     return (struct itimerval){timeval_of(c->interval * period), timeval_of(c->left * period)};
 }
 
