@@ -5,6 +5,7 @@
 
 #include "base/bug.h"
 #include "mem/ram.h"
+#include "sim/bus.h"
 #include "sim/sim.h"
 
 #include <inttypes.h>
@@ -196,6 +197,17 @@ static u8 *physmap_host_page(void *ctx, paddr page, bool write)
     return r && r->bytes && !(write && r->rom) ? r->bytes + (page - r->base) : NULL;
 }
 
+static bool physmap_bus_map(struct component *c, u64 base, struct mmio mmio, struct error *err)
+{
+    return physmap_add_mmio(c, base, mmio, err);
+}
+
+static bool physmap_bus_unmap(struct component *c, u64 base)
+{
+    return physmap_remove(c, base);
+}
+
+static const struct bus_ops physmap_bus = {.map = physmap_bus_map, .unmap = physmap_bus_unmap};
 static const struct component_ops physmap_ops = {.build = physmap_build};
 static const struct mem_port_ops physmap_port = {
     .access = physmap_access,
@@ -207,5 +219,5 @@ const struct component_type physmap_type = {
     .doc = "Physical address map: RAM and device registers",
     COMPONENT_LAYOUT(physmap),
     .ops = &physmap_ops,
-    .provides = {IFACE(mem_port, &physmap_port)},
+    .provides = {IFACE(mem_port, &physmap_port), IFACE(bus, &physmap_bus)},
 };

@@ -157,6 +157,48 @@ bool component_mem_port(struct component *c, struct mem_port *ret_port, struct e
     return true;
 }
 
+bool component_lookup_interface(struct component *c, const char *path, const char *interface,
+                                struct component **ret_component, const void **ret_ops,
+                                struct error *err)
+{
+    struct component *other = component_lookup(c->sim, path, err);
+    const void *ops = other ? component_interface(other, interface) : NULL;
+
+    if (!other)
+        return false;
+    if (!ops)
+        return error_set(err, ERROR_INPUT, "%s: %s (%s) provides no '%s'", c->path, other->path,
+                         other->type->name, interface);
+    *ret_component = other;
+    *ret_ops = ops;
+    return true;
+}
+
+bool component_irq_line(struct component *c, const char *path, unsigned number,
+                        struct irq_line *ret_line, struct error *err)
+{
+    struct component *watcher;
+    const void *ops;
+
+    *ret_line = (struct irq_line){0};
+    if (!path || !path[0])
+        return true;
+    if (!component_lookup_interface(c, path, "irq", &watcher, &ops, err))
+        return false;
+    *ret_line = (struct irq_line){.ops = ops, .ctx = watcher, .number = number};
+    return true;
+}
+
+bool component_bus(struct component *c, const char *path, struct bus *ret_bus, struct error *err)
+{
+    const void *ops;
+
+    if (!component_lookup_interface(c, path, "bus", &ret_bus->space, &ops, err))
+        return false;
+    ret_bus->ops = ops;
+    return true;
+}
+
 u64 component_fingerprint(const struct component_type *type)
 {
     return hash64_more(state_fingerprint(type->state), type->name, strlen(type->name));

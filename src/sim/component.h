@@ -23,6 +23,8 @@
 #include "base/bug.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "sim/bus.h"
+#include "sim/irq.h"
 #include "sim/params.h"
 #include "sim/port.h"
 #include "sim/state.h"
@@ -175,6 +177,17 @@ struct component *component_lookup(struct sim *sim, const char *path, struct err
 const void *component_interface(const struct component *c, const char *name);
 // Its "mem_port" interface as a port; false and *err when it has none.
 bool component_mem_port(struct component *c, struct mem_port *ret_port, struct error *err);
+// Input `number` of the component at `path`, which provides "irq"; an empty path: not connected.
+bool component_irq_line(struct component *c, const char *path, unsigned number,
+                        struct irq_line *ret_line, struct error *err) MUST_CHECK;
+// The address space at `path`, which provides "bus".
+bool component_bus(struct component *c, const char *path, struct bus *ret_bus,
+                   struct error *err) MUST_CHECK;
+// What the component at `path` provides under `interface`; *err names a near path or says that it
+// has none.
+bool component_lookup_interface(struct component *c, const char *path, const char *interface,
+                                struct component **ret_component, const void **ret_ops,
+                                struct error *err) MUST_CHECK;
 u64 component_fingerprint(const struct component_type *type);
 u64 component_hash(const struct component *c);
 
