@@ -116,15 +116,30 @@ static inline u32 core_jump_index(vaddr pc)
 
 struct block_cache;
 
+// The time at a core, as its time stamp counter and the devices it accesses see it: `base` and then
+// period / share ticks per instruction. A core that takes turns with others on a machine's one
+// thread has a share of more than 1: in its turn it runs that many times faster than its clock.
+struct core_time {
+    tick base;
+    u64 insts; // done since base, before the current run
+    u64 ran;   // in the last run, to be added when the next begins
+    u32 period;
+    u32 share;
+};
+
 struct core {
     const struct isa_ops *isa;
+    struct core_time time;
     struct core_tlb *tlb[CORE_ACCESSES]; // those of the current privilege
     i64 budget;          // instructions left; a block takes all of its when it is entered
     struct block *block; // being executed
     u64 mode_key;        // the mode bits that decoding depends on, in bits 56 and up
     enum core_exit exit;
     bool user_env;           // user-mode emulation: system calls and exceptions leave the engine
-    bool block_killed;       // code was overwritten: leave the block after this instruction
+    bool leave_block;        // after this instruction: its code was overwritten, or a device was
+                             // accessed, which may have raised an interrupt
+    u8 stop;                 // enum core_exit: why to leave before the next instruction; 0: do not
+    u8 insn;                 // number in its block of what is executed through an exec function
     struct dyn_batch *trace; // traced engine only
     struct block **link;     // the direct link that waits for the next block that is looked up
     i64 run_budget;          // budget at the start of this run: run_budget - budget are done
@@ -142,6 +157,29 @@ struct core {
 static inline u64 core_run_insts(const struct core *c)
 {
     return (u64)(c->run_budget - c->budget);
+}
+
+// Instructions since the start of this run, up to and including the current one, wherever in its
+// block that is.
+static inline u64 core_exact_insts(const struct core *c)
+{
+    return core_run_insts(c) - (c->block ? c->block->n_insts - 1u - c->insn : 0);
+}
+
+// The time after the current instruction.
+static inline tick core_now(const struct core *c)
+{
+    u64 n = c->time.insts + core_exact_insts(c);
+
+    return c->time.base + (c->time.share == 1 ? n * c->time.period
+                                              : (tick)((u128)n * c->time.period / c->time.share));
+}
+
+// From now on, `insts` instructions after `base`.
+static inline void core_set_time(struct core *c, tick base, u64 insts, u32 period, u32 share)
+{
+    c->time = (struct core_time){.base = base, .insts = insts, .period = period, .share = share};
+    c->run_budget = c->budget;
 }
 
 // Enters a block, at the linear address pc, whose code is on the page of pc and maybe the next one.

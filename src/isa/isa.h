@@ -157,7 +157,8 @@ enum core_exit {
     CORE_EXCEPTION, // user-mode emulation: an exception that the environment must handle
     CORE_HALT,      // waits for an interrupt
     CORE_STOP,      // asked to stop (a device, an operation for the simulator, the user)
-    CORE_SHUTDOWN,  // the guest cannot go on (x86: triple fault)
+    CORE_YIELD, // waits for other cores in a loop, which may as well have their turn (x86: PAUSE)
+    CORE_SHUTDOWN, // the guest cannot go on (x86: triple fault)
 };
 
 struct core;

@@ -81,7 +81,7 @@ static enum guest_end run_steps(struct x86_core *c, char why[160])
                 c->core.budget++;
                 exit = x86_deliver(c);
             }
-            c->cycles++;
+            c->core.time.base++;
         }
         if (exit == CORE_HALT)
             return GUEST_HALTED;

@@ -186,7 +186,7 @@ static void kill(struct block_cache *bc, struct core *core, struct block *b)
             e->key = CORE_NO_KEY;
         // Also when it executes a shortened copy.
         if (bc->cores[i]->block && bc->cores[i]->block->pa == b->pa)
-            bc->cores[i]->block_killed = true;
+            bc->cores[i]->leave_block = true;
     }
     bc->n.kills++;
 }

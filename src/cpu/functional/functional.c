@@ -23,6 +23,7 @@ static enum core_exit run_chunk(struct functional *f, struct core *core)
     const struct op *op;
 
     for (;;) {
+        core->block = NULL;
         exit = core->isa->check_events(core);
         if (exit != CORE_CONTINUE)
             return exit;
@@ -32,7 +33,7 @@ static enum core_exit run_chunk(struct functional *f, struct core *core)
         if (block_cache_find(f->bc, core, (u64)core->budget, &b)) {
             core->link = NULL;
             core->block = b;
-            core->block_killed = false;
+            core->leave_block = false;
             core->budget -= b->n_insts;
             if (f->batch && !dyn_batch_has_room(f->batch, b->n_insts))
                 dyn_batch_flush(f->batch);

@@ -31,6 +31,7 @@ bool x86_core_init(struct x86_core *c, u32 id, const struct mem_port *mem, const
         return false;
     c->core.id = id;
     c->core.isa = &x86_isa_ops;
+    core_set_time(&c->core, 0, 0, 1, 1);
     c->core.mem = *mem;
     c->topology = (struct x86_topology){.apic_id = id, .cores = 1, .tsc_khz = 2000000};
     for (u32 p = 0; p < X86_PRIVILEGES; p++)

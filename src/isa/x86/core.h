@@ -70,21 +70,23 @@ struct x86_core {
     bool
         watched; // alignment checks or data breakpoints: core.tlb is empty, all takes the slow path
     struct x86_topology topology;
-    u64 features[4]; // shown features, by enum x86_feature
-    u64 cycles;      // at the start of the current run: + instructions of the run = for RDTSC
-    u64 ran;         // instructions of the last run, not yet in cycles
+    u64 features[4];         // shown features, by enum x86_feature
     struct x86_stubs *stubs; // isa/x86/stub.h
     bool stubs_owned;        // else borrowed from another core of the machine
     // Between two blocks (isa/x86/events.c).
-    bool irq;                        // the interrupt line
-    bool stepped;                    // the last check asked for one instruction only…
-    bool step_trap;                  // …and RFLAGS.TF was set before it
-    bool shadow_seen;                // int_shadow was set before it
-    bool rf_seen;                    // RFLAGS.RF was set before it
-    bool repeating;                  // rip is in the middle of a repeated instruction
-    u8 debug_hits;                   // data breakpoints that the current instruction has hit
-    i64 stolen;                      // from the budget, to come back to the check soon
-    struct mem_port io;              // I/O ports; no ops: none
+    bool irq;           // the interrupt line
+    bool stepped;       // the last check asked for one instruction only…
+    bool step_trap;     // …and RFLAGS.TF was set before it
+    bool shadow_seen;   // int_shadow was set before it
+    bool rf_seen;       // RFLAGS.RF was set before it
+    bool repeating;     // rip is in the middle of a repeated instruction
+    u8 debug_hits;      // data breakpoints that the current instruction has hit
+    i64 stolen;         // from the budget, to come back to the check soon
+    struct mem_port io; // I/O ports; no ops: none
+    // Operations for the simulator (gem5's m5 ops): 0F 04 and a function number of 16 bits, with
+    // arguments and result in registers, rip behind it. NULL: #UD. Set before code is decoded.
+    void (*simop)(void *ctx, struct x86_core *c, u16 function);
+    void *simop_ctx;                 // borrowed
     const struct x86_apic_ops *apic; // interrupt controller, NULL if none; borrowed
     void *apic_ctx;                  // borrowed
     u64 large_base[2], large_end[2]; // around all large pages in the TLBs, by linear bit 63

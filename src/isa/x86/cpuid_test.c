@@ -190,11 +190,11 @@ static void the_time_stamp_can_be_set(void **state)
     struct x86_core *c = new_core(0, "x86-64-v3");
     u64 v;
 
-    c->cycles = 1000;
+    c->core.time.base = 1000;
     assert_true(x86_msr_read(c, 0x10, &v) && v == 1000);
     assert_true(x86_msr_write(c, 0x10, 5000));
     assert_true(x86_msr_read(c, 0x3b, &v) && v == 4000); // IA32_TSC_ADJUST follows
-    c->cycles = 1500;
+    c->core.time.base = 1500;
     assert_true(x86_msr_read(c, 0x10, &v) && v == 5500);
     assert_true(x86_msr_write(c, 0x3b, 0));
     assert_true(x86_msr_read(c, 0x10, &v) && v == 1500);

@@ -459,6 +459,22 @@ static void undecodable(struct x86_insn *i, x86_exec_fn *exec)
     cannot_execute(i, exec);
 }
 
+// An operation for the simulator. 0: it is none; -1: more bytes are needed.
+static int simop(const struct x86_core *c, const u8 *bytes, u32 n, struct x86_insn *i)
+{
+    if (!c->simop || n < 2 || bytes[0] != 0x0f || bytes[1] != 0x04)
+        return 0;
+    if (n < 4)
+        return -1;
+    memcpy(i->bytes, bytes, 4);
+    i->si.len = 4;
+    i->next_pc = i->si.pc + 4;
+    i->imm = (u64)(bytes[2] | bytes[3] << 8);
+    cannot_execute(i, x86_exec_simop);
+    i->si.flags = STATIC_SERIALISING | STATIC_MICROCODED;
+    return 1;
+}
+
 static void from_zydis(const ZydisDecodedInstruction *z, vaddr pc, struct x86_insn *i)
 {
     i->si.pc = pc;
@@ -514,6 +530,10 @@ bool x86_decode(const struct x86_core *c, const u8 *bytes, u32 n, vaddr pc, stru
         return false;
     *ret = (struct x86_insn){.si.pc = pc, .mode = c->code_mode};
     if (!ZYAN_SUCCESS(status)) {
+        int found = simop(c, bytes, n, ret);
+
+        if (found)
+            return found > 0;
         bool too_long =
             status == ZYDIS_STATUS_NO_MORE_DATA || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG;
 

@@ -34,17 +34,24 @@ void x86_attention(struct x86_core *c)
     cut_budget(c, 0);
 }
 
+void x86_stop(struct x86_core *c, enum core_exit why)
+{
+    if (c->core.stop != CORE_STOP)
+        c->core.stop = (u8)why;
+    x86_attention(c);
+}
+
 void x86_events_enter(struct x86_core *c)
 {
     c->stolen = 0;
     c->stepped = false;
-    c->cycles += c->ran;
-    c->ran = 0;
+    c->core.time.insts += c->core.time.ran;
+    c->core.time.ran = 0;
 }
 
 void x86_events_leave(struct x86_core *c)
 {
-    c->ran = core_run_insts(&c->core);
+    c->core.time.ran = core_run_insts(&c->core);
     c->stolen = 0;
     if (!c->stepped || c->core.budget > 0)
         return;
@@ -163,7 +170,7 @@ static enum core_exit look(struct x86_core *c)
 enum core_exit x86_check_events(struct core *core)
 {
     struct x86_core *c = x86_core_of(core);
-    u32 state = c->irq | c->repeating | c->stepped | c->debug_hits | c->s.exc_pending |
+    u32 state = core->stop | c->irq | c->repeating | c->stepped | c->debug_hits | c->s.exc_pending |
                 c->s.nmi_pending | c->s.int_shadow | c->s.halted | c->s.wait_for_sipi |
                 x86_breakpoints(c);
 
@@ -174,6 +181,9 @@ enum core_exit x86_check_events(struct core *core)
         return CORE_CONTINUE;
     r = look(c);
     c->repeating = false;
+    if (r == CORE_CONTINUE && core->stop)
+        r = leave(c, (enum core_exit)core->stop);
+    core->stop = 0;
     return r;
 }
 

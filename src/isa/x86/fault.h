@@ -24,6 +24,9 @@ enum core_exit x86_check_events(struct core *core);
 // The engine comes to x86_check_events after the current instruction (if that ends its block) or
 // block: an interrupt may have become deliverable.
 void x86_attention(struct x86_core *c);
+// Likewise, and it then leaves the engine with `why` (CORE_STOP or CORE_YIELD), which is kept over
+// the ends of runs.
+void x86_stop(struct x86_core *c, enum core_exit why);
 // Before and after a run (isa_ops.enter and leave).
 void x86_events_enter(struct x86_core *c);
 void x86_events_leave(struct x86_core *c);

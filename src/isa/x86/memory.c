@@ -71,6 +71,7 @@ static enum x86_result locate_all(struct x86_core *c, u64 linear, u32 size, enum
 
 static void move_device(struct x86_core *c, const struct piece *p, u8 *data, bool write)
 {
+    c->core.leave_block = true;
     for (u32 done = 0, n; done < p->size; done += n) {
         n = MIN(p->size - done, MEM_ACCESS_MAX);
         (void)mem_port_access(&c->core.mem, p->pa + done, n, data + done, write);

@@ -83,7 +83,7 @@ static const u16 fixed_mtrrs[] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
 
 u64 x86_tsc(const struct x86_core *c)
 {
-    return c->cycles + core_run_insts(&c->core) + c->s.tsc_offset;
+    return core_now(&c->core) / c->core.time.period + c->s.tsc_offset;
 }
 
 static bool canonical(const struct x86_core *c, u64 v)

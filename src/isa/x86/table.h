@@ -12,8 +12,8 @@
 
 // For instructions that have no row, or that cannot execute as the core is: they raise #UD, #NM
 // or (longer than 15 bytes) #GP(0). None of them has a row.
-x86_exec_fn x86_exec_ud, x86_exec_too_long, x86_exec_no_sse, x86_exec_no_avx, x86_exec_no_x87,
-    x86_exec_no_mmx;
+x86_exec_fn x86_exec_ud, x86_exec_simop, x86_exec_too_long, x86_exec_no_sse, x86_exec_no_avx,
+    x86_exec_no_x87, x86_exec_no_mmx;
 
 // The row of what cannot be executed: mnemonic 0, INSN_END.
 extern const struct x86_insn_def x86_undefined;

@@ -53,7 +53,7 @@ static COLD const struct op *exec_odd(struct core *core, const struct x86_insn *
         X->repeating = true;
     } else if (r == X86_LEAVE) {
         trace_inst(core, &i->si, X->s.rip, 0);
-    } else { // completed, but the code behind it was overwritten
+    } else { // completed, but what comes next may not be what stands in the block
         trace_inst(core, &i->si, i->next_pc, 0);
         X->s.rip = i->next_pc;
     }
@@ -66,7 +66,8 @@ HANDLER(op_exec)
     const struct x86_insn *i = (const struct x86_insn *)core->block->insns[op->insn];
     enum x86_result r;
 
-    if (UNLIKELY(!exec_insn(core, i, &r) || core->block_killed))
+    core->insn = op->insn;
+    if (UNLIKELY(!exec_insn(core, i, &r) || core->leave_block))
         return exec_odd(core, i, op->insn, r);
     DONE();
 }
@@ -76,6 +77,7 @@ HANDLER(op_exec_end)
     const struct x86_insn *i = (const struct x86_insn *)core->block->insns[op->insn];
     enum x86_result r;
 
+    core->insn = op->insn;
     if (UNLIKELY(!exec_insn(core, i, &r)))
         return exec_odd(core, i, op->insn, r);
     trace_inst(core, &i->si, X->s.rip, X->s.rip != i->next_pc ? (u32)DYN_TAKEN : 0);
@@ -94,7 +96,8 @@ static const struct op *exec_pair(struct core *core, const struct op *op)
     const struct x86_insn *i = (const struct x86_insn *)core->block->insns[op->insn];
     enum x86_result r;
 
-    if (UNLIKELY(!exec_insn(core, i, &r) || core->block_killed))
+    core->insn = op->insn;
+    if (UNLIKELY(!exec_insn(core, i, &r) || core->leave_block))
         return exec_odd(core, i, op->insn, r);
     trace_op(core, op);
     BRANCH(op + 1, x86_condition(X, op->size));

@@ -237,7 +237,7 @@ static void run_user(struct kernel *k, struct kernel_cpu *c)
     if (next != ~0ull)
         n = MIN(n, instructions_until(k, c, next));
     n = MIN(n, process_budget(p));
-    c->core->cycles = c->time / k->period;
+    core_set_time(&c->core->core, c->time, 0, (u32)k->period, 1);
     why = cpu_run(c->model, n, &done);
     c->time += done * k->period;
     k->insts += done;
@@ -255,6 +255,7 @@ static void run_user(struct kernel *k, struct kernel_cpu *c)
         break;
     case CORE_LIMIT:
     case CORE_STOP:
+    case CORE_YIELD:
     case CORE_CONTINUE:
         break;
     case CORE_HALT:

@@ -55,7 +55,7 @@ enum x86_result x86_repeat(struct x86_core *c, const struct x86_insn *i, x86_ite
         return X86_OK;
     if (c->core.trace || c->s.rflags & X86_TF || c->watched)
         limit = 1;
-    for (u64 done = 0, n; done < limit && !c->core.block_killed; done += n) {
+    for (u64 done = 0, n; done < limit && (!done || !c->core.leave_block); done += n) {
         n = bulk && limit > 1 ? bulk(c, i, count, &v) : 0;
         if (n == 0) {
             r = one(c, i, &v);

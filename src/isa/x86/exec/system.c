@@ -157,6 +157,24 @@ enum x86_result x86_exec_hlt(struct x86_core *c, const struct x86_insn *i)
     return x86_end(c, i);
 }
 
+// In a machine whose cores take turns, nothing that this one waits for happens before the next
+// turn.
+enum x86_result x86_exec_pause(struct x86_core *c, const struct x86_insn *i)
+{
+    if (c->core.time.share > 1)
+        x86_stop(c, CORE_YIELD);
+    return x86_end(c, i);
+}
+
+enum x86_result x86_exec_simop(struct x86_core *c, const struct x86_insn *i)
+{
+    if (!c->simop)
+        return x86_raise(c, X86_EXC_UD);
+    c->s.rip = i->next_pc;
+    c->simop(c->simop_ctx, c, (u16)i->imm);
+    return X86_OK;
+}
+
 // VME and PVI are never shown, so IOPL alone decides.
 static bool may_change_if(const struct x86_core *c)
 {
