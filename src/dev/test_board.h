@@ -145,17 +145,32 @@ static inline void fixture_access(struct fixture *x, const struct mmio *ranges, 
         mmio_write(m, offset, size, value);
 }
 
-// Gives about one row of the device's state a random value.
-static inline void fixture_scramble(struct fixture *x, struct rng *g)
+// Gives about one row in eight of a component's state a random value.
+static inline void fixture_scramble(struct component *c, struct rng *g)
 {
-    u8 *at = component_state(x->device);
+    u8 *at = component_state(c);
 
-    for (const struct state_field *f = x->device->type->state; f->name; at += f->size, f++) {
+    for (const struct state_field *f = c->type->state; f->name; at += f->size, f++) {
         const struct state_field one[] = {*f, {0}};
 
         if (rng_below(g, 8) == 0)
             state_randomise(at, one, g);
     }
+}
+
+// Scrambles the device and its children; false when one of them refuses what it got.
+static inline bool fixture_load_anything(struct fixture *x, struct rng *g)
+{
+    bool accepted = true;
+    struct error err;
+
+    for (struct component *c = x->device; c; c = component_after(c))
+        if (c->type != &test_board_type)
+            fixture_scramble(c, g);
+    for (struct component *c = x->device; c; c = component_after(c))
+        if (c->type->ops && c->type->ops->after_load)
+            accepted = accepted && c->type->ops->after_load(c, &err);
+    return accepted;
 }
 
 // Random accesses and random steps of time: nothing may crash or hang, nor when it goes on with
@@ -166,14 +181,10 @@ static inline void fixture_hammer(struct fixture *x, const struct mmio *ranges, 
     struct rng g = {1};
 
     for (unsigned round = 0; round < 1000; round++) {
-        const struct component_ops *ops = x->device->type->ops;
-        struct error err;
-
         sim_reset(&x->sim);
         for (unsigned i = 0; i < 50; i++)
             fixture_access(x, ranges, count, step, &g);
-        fixture_scramble(x, &g);
-        if (ops && ops->after_load && !ops->after_load(x->device, &err))
+        if (!fixture_load_anything(x, &g))
             continue;
         for (unsigned i = 0; i < 50; i++)
             fixture_access(x, ranges, count, step, &g);
