@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The PC board (type `pc`, the root of its machine): cores with local APICs, memory below and above
+// the hole under 4 GiB, and the devices of a PC, wired. Its memory map is in pc.c.
+#pragma once
+
+#include "sim/component.h"
+
+extern const struct component_type pc_type;
+
+enum { PC_MAX_CPUS = 64 };
+
+// Where things are.
+#define PC_HOLE_BASE 0xc0000000ull // RAM ends here and goes on at 4 GiB
+#define PC_HOLE_END 0x100000000ull
+#define PC_ECAM_BASE 0xe0000000ull
+#define PC_IOAPIC_BASE 0xfec00000ull
+#define PC_HPET_BASE 0xfed00000ull
+#define PC_APIC_BASE 0xfee00000ull
+#define PC_BIOS_BASE 0xe0000ull // ACPI tables
+
+struct component *pc_core(const struct component *pc, u32 number);
+u32 pc_cpus(const struct component *pc);
+u64 pc_mem_bytes(const struct component *pc);
+// How guest memory is reached for loading.
+struct mem_port pc_memory(const struct component *pc);
+
+// ---- running
+
+enum pc_end {
+    PC_LIMIT,     // max_insts or max_ticks
+    PC_STOPPED,   // pc_stop
+    PC_POWER_OFF, // the guest switched itself off
+    PC_RESET,     // the guest asked for a reset
+    PC_EXIT,      // a test kernel's exit port, or an operation for the simulator; value: its code
+    PC_PANIC,     // pvpanic; value: its bits
+    PC_SHUTDOWN,  // triple fault; value: the core
+    PC_HALTED,    // all cores wait for interrupts, and nothing can raise one
+};
+
+struct pc_limits {
+    u64 insts; // of all cores, since the start; ~0: none
+    tick when; // ~0: none
+};
+
+struct pc_result {
+    enum pc_end end;
+    u32 value;
+};
+
+// Runs until something ends it. Deterministic: how often it is called with which limits makes no
+// difference to what the guest does. Serves drain requests while it runs.
+struct pc_result pc_run(struct component *pc, const struct pc_limits *limits);
+// Asks it to come back soon; safe in a signal handler.
+void pc_stop(struct component *pc);
+u64 pc_insts(const struct component *pc);
+// The state lists hold everything: before the machine is saved or hashed.
+void pc_publish(struct component *pc);
+
+// Operations for the simulator that guests ask for (gem5's m5 ops); arguments and result are
+// registers of the core.
+typedef void pc_simop_fn(void *context, struct component *pc, struct component *core, u16 function);
+void pc_set_simop(struct component *pc, pc_simop_fn *fn, void *context);
+// Ends the run behind the current instruction; the first request wins.
+void pc_request(struct component *pc, enum pc_end end, u32 value);

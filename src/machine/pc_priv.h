@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Inside of the PC board: pc.c builds and wires it, pc_run.c lets its cores take turns.
+#pragma once
+
+#include "cpu/functional/functional.h"
+#include "machine/pc.h"
+#include "machine/pc_core.h"
+#include "sim/control.h"
+#include "sim/sim.h"
+
+#include <stdatomic.h>
+
+#define PC_PARAMS(P, PR, PB, PS, PC)                                                               \
+    P(bytes, mem, MiB(512), MiB(4), GiB(1024), "Memory of the guest")                              \
+    P(u32, cpus, 1, 1, PC_MAX_CPUS, "Number of cores")                                             \
+    P(hertz, clock, 2000000000, 1000000, 1000000000000, "Clock of the cores, and of their TSCs")   \
+    P(u64, quantum, 10000, 1, 1000000000, "Instructions of a core's turn while several have work") \
+    PC(cpuid, "x86-64-v3", "x86-64-v1|x86-64-v2|x86-64-v3",                                        \
+       "The instruction set that the guest sees")                                                  \
+    P(u64, seed, 1, 0, UINT64_MAX, "Seed of everything that is random to the guest")               \
+    P(u32, uarts, 2, 1, 4, "Number of serial ports")                                               \
+    PB(hpet, true, "Whether there is a HPET")
+
+// A round is one quantum of time, in which each core that had work at its start has one turn. The
+// turns are one behind the other in time, so that time never goes back for anybody: a core runs
+// `share` times faster than its clock in its turn. With one core in the round it lasts until
+// something else comes up.
+#define PC_STATE(F, FA, FE, FV)                     \
+    F(tick, round) /* when it began */              \
+    F(u64, mask)   /* the cores in it */            \
+    F(u64, done)   /* of the turn */                \
+    F(u64, insts)  /* of all cores */               \
+    F(u32, share)  /* cores in mask; 0: no round */ \
+    F(u32, rank)   /* of the turn */                \
+    F(u32, turn)   /* the core */                   \
+    F(u32, pad)
+
+// gem5's names where gem5 has the quantity.
+#define PC_STATS(S, SV, SH, SG, SR)                                        \
+    S(rounds, "Count", "Rounds of the cores")                              \
+    S(yields, "Count", "Turns that ended early, waiting for another core") \
+    S(idleTicks, "Tick", "Time in which no core had work")
+
+PARAM_STRUCT(pc_params, PC_PARAMS);
+STATE_STRUCT(pc_state, PC_STATE);
+STAT_STRUCT(pc_stats, PC_STATS);
+
+struct pc {
+    struct component base;
+    struct pc_params p;
+    struct pc_state st;
+    struct pc_stats n;
+    WIRED(struct component *cores[PC_MAX_CPUS]);
+    WIRED(struct component *ram);
+    WIRED(struct component *memory);
+    WIRED(struct component *ports);
+    WIRED(struct block_cache *blocks); // owned
+    WIRED(pc_simop_fn *simop);
+    WIRED(void *simop_context);
+    DERIVED(u32 period);                // ticks per cycle
+    DERIVED(tick horizon);              // of the current run: nothing happens before
+    DERIVED(struct component *running); // the core that runs now
+    DERIVED(bool ending);
+    DERIVED(struct pc_result end);
+    DERIVED(atomic_bool stop_asked);
+};
+
+struct pc *pc_of(const struct component *c);
+
+// pc_run.c: what cores tell the board.
+void pc_before_device(void *context, struct component *core);
+void pc_after_device(void *context, struct component *core);
+void pc_core_woken(void *context, struct component *core);
+void pc_core_simop(void *context, struct component *core, u16 function);
+void pc_control(struct component *root, enum control_request what, u32 value);

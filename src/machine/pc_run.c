@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How the cores of a PC take turns, and how time passes. One thread; the order of everything
+// follows from the state alone, so that a run may be cut anywhere.
+#include "machine/pc_priv.h"
+
+#include "base/bug.h"
+#include "isa/x86/fault.h"
+
+static struct event_queue *queue_of(struct pc *pc)
+{
+    return &pc->base.sim->queue;
+}
+
+// ---- what happens in the middle of a run
+
+// Never past what is due: an instruction ends up to a cycle later than that.
+static void sync_time(struct pc *pc, const struct component *core)
+{
+    struct event_queue *q = queue_of(pc);
+    tick now = core_now(&pc_core_x86(core)->core), next = event_queue_next(q);
+
+    now = MIN(now, next);
+    if (now > q->now)
+        q->now = now;
+}
+
+void pc_before_device(void *context, struct component *core)
+{
+    struct pc *pc = context;
+
+    if (pc->running == core)
+        sync_time(pc, core);
+}
+
+// The device may have scheduled something for earlier than the run goes.
+void pc_after_device(void *context, struct component *core)
+{
+    struct pc *pc = context;
+
+    if (pc->running == core && event_queue_next(queue_of(pc)) < pc->horizon)
+        x86_stop(pc_core_x86(core), CORE_STOP);
+}
+
+void pc_core_woken(void *context, struct component *core)
+{
+    struct pc *pc = context;
+
+    if (pc->running && pc->running != core && pc->st.share == 1)
+        x86_stop(pc_core_x86(pc->running), CORE_STOP);
+}
+
+void pc_core_simop(void *context, struct component *core, u16 function)
+{
+    struct pc *pc = context;
+
+    if (pc->simop)
+        pc->simop(pc->simop_context, &pc->base, core, function);
+    else
+        component_guest_warn(&pc->base, "operation %u for the simulator, which nobody serves",
+                             (unsigned)function);
+}
+
+void pc_request(struct component *c, enum pc_end end, u32 value)
+{
+    struct pc *pc = pc_of(c);
+
+    if (pc->ending)
+        return;
+    pc->ending = true;
+    pc->end = (struct pc_result){.end = end, .value = value};
+    if (pc->running)
+        x86_stop(pc_core_x86(pc->running), CORE_STOP);
+}
+
+void pc_control(struct component *root, enum control_request what, u32 value)
+{
+    static const enum pc_end ends[] = {
+        [CONTROL_POWER_OFF] = PC_POWER_OFF,
+        [CONTROL_RESET] = PC_RESET,
+        [CONTROL_EXIT] = PC_EXIT,
+        [CONTROL_PANIC] = PC_PANIC,
+    };
+
+    pc_request(root, ends[what], value);
+}
+
+void pc_stop(struct component *c)
+{
+    struct pc *pc = pc_of(c);
+
+    atomic_store_explicit(&pc->stop_asked, true, memory_order_relaxed);
+    for (u32 i = 0; i < pc->p.cpus; i++)
+        cpu_kick(pc_core_model(pc->cores[i]));
+}
+
+// ---- turns
+
+static u64 runnable(const struct pc *pc)
+{
+    u64 mask = 0;
+
+    for (u32 i = 0; i < pc->p.cpus; i++)
+        if (pc_core_runnable(pc->cores[i]))
+            mask |= 1ull << i;
+    return mask;
+}
+
+static tick time_in_turn(const struct pc *pc, u64 insts)
+{
+    u128 quantum = (u128)pc->p.quantum * pc->period;
+
+    return pc->st.round + (tick)((pc->st.rank * quantum + (u128)insts * pc->period) / pc->st.share);
+}
+
+// How many instructions of the turn end before or at the first that reaches `when`.
+static u64 insts_until(const struct pc *pc, tick when)
+{
+    tick start = time_in_turn(pc, 0);
+    u128 n;
+
+    if (when == ~(tick)0)
+        return ~(u64)0;
+    if (when <= start)
+        return 0;
+    n = ((u128)(when - start) * pc->st.share + pc->period - 1) / pc->period;
+    // The start of a turn is rounded down: one more may be needed to reach it.
+    while (time_in_turn(pc, (u64)n) < when)
+        n++;
+    return n > ~(u64)0 >> 1 ? ~(u64)0 >> 1 : (u64)n;
+}
+
+static void begin_turn(struct pc *pc, u32 from)
+{
+    pc->st.done = 0;
+    pc->st.turn = from + (u32)__builtin_ctzll(pc->st.mask >> from);
+}
+
+static void begin_round(struct pc *pc, u64 mask)
+{
+    pc->st.mask = mask;
+    pc->st.share = (u32)__builtin_popcountll(mask);
+    pc->st.rank = 0;
+    pc->st.round = queue_of(pc)->now;
+    begin_turn(pc, 0);
+    pc->n.rounds++;
+}
+
+// Moves on to the next core of the round, or ends the round. Time goes to where that begins; with
+// one core it is there already.
+static void end_turn(struct pc *pc)
+{
+    if (pc->st.share > 1) {
+        pc->st.rank++;
+        event_queue_run(queue_of(pc), MAX(queue_of(pc)->now, time_in_turn(pc, 0)));
+    }
+    if (pc->st.rank == pc->st.share || pc->st.share == 1)
+        pc->st.share = 0;
+    else
+        begin_turn(pc, pc->st.turn + 1);
+}
+
+static void run_turn(struct pc *pc, const struct pc_limits *limits)
+{
+    struct component *core = pc->cores[pc->st.turn];
+    struct event_queue *q = queue_of(pc);
+    u64 turn = pc->st.share == 1 ? ~(u64)0 : pc->p.quantum, n, ran;
+    enum core_exit exit;
+
+    // A limit of the last run may have cut time short of the end of the last instruction.
+    if (event_queue_run(q, MAX(q->now, MIN(time_in_turn(pc, pc->st.done), limits->when))))
+        return;
+    pc->horizon = MIN(event_queue_next(q), limits->when);
+    n = MIN(turn, insts_until(pc, pc->horizon));
+    n -= MIN(n, pc->st.done);
+    n = MIN(n, limits->insts - pc->st.insts);
+    core_set_time(&pc_core_x86(core)->core, time_in_turn(pc, 0), pc->st.done, pc->period,
+                  pc->st.share);
+    pc->running = core;
+    exit = cpu_run(pc_core_model(core), n, &ran);
+    pc->running = NULL;
+    pc_core_settle(core);
+    pc_core_count(core, ran);
+    pc->st.insts += ran;
+    pc->st.done += ran;
+    event_queue_run(q, MAX(q->now, MIN(time_in_turn(pc, pc->st.done), limits->when)));
+    if (exit == CORE_SHUTDOWN)
+        pc_request(&pc->base, PC_SHUTDOWN, pc->st.turn);
+    else if (exit == CORE_HALT || exit == CORE_YIELD || pc->st.done == turn)
+        end_turn(pc);
+    pc->n.yields += exit == CORE_YIELD;
+}
+
+// No core has work until something happens.
+static void wait_for_event(struct pc *pc, const struct pc_limits *limits)
+{
+    struct event_queue *q = queue_of(pc);
+    tick next = MIN(event_queue_next(q), limits->when), before = q->now;
+
+    if (next == ~(tick)0) {
+        pc_request(&pc->base, PC_HALTED, 0);
+        return;
+    }
+    event_queue_run(q, MAX(next, q->now));
+    pc->n.idleTicks += q->now - before;
+}
+
+static void step(struct pc *pc, const struct pc_limits *limits)
+{
+    u64 mask = pc->st.share > 1 ? 0 : runnable(pc);
+
+    if (pc->st.share == 1 && mask != pc->st.mask)
+        pc->st.share = 0;
+    if (pc->st.share == 0) {
+        if (!mask) {
+            wait_for_event(pc, limits);
+            return;
+        }
+        begin_round(pc, mask);
+    }
+    run_turn(pc, limits);
+}
+
+struct pc_result pc_run(struct component *c, const struct pc_limits *limits)
+{
+    struct pc *pc = pc_of(c);
+    struct drain_manager *drain = &c->sim->drain;
+
+    pc->ending = false;
+    while (!pc->ending) {
+        if (atomic_exchange_explicit(&pc->stop_asked, false, memory_order_relaxed))
+            return (struct pc_result){.end = PC_STOPPED};
+        if (pc->st.insts >= limits->insts || queue_of(pc)->now >= limits->when)
+            return (struct pc_result){.end = PC_LIMIT};
+        if (drain_wanted(drain)) {
+            pc_publish(c);
+            (void)drain_poll(drain);
+        }
+        step(pc, limits);
+    }
+    return pc->end;
+}
+
+u64 pc_insts(const struct component *c)
+{
+    return pc_of(c)->st.insts;
+}
+
+void pc_publish(struct component *c)
+{
+    struct pc *pc = pc_of(c);
+
+    for (u32 i = 0; i < pc->p.cpus; i++)
+        pc_core_publish(pc->cores[i]);
+}
