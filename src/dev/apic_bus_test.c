@@ -3,11 +3,6 @@
 // vol. 3A §10.6, §10.11, §10.12.
 #include "dev/apic_bus.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
 #include "dev/lapic_test.h"
 
 // Which cores get vector 0x50, as a mask; takes and ends it.
@@ -125,6 +120,9 @@ static void both_modes_understand_each_other(void **arg)
     x2apic(&m, 0);
     assert_int_equal(x2ipi(&m, 0, 3, 0), 1 << 3);
     assert_int_equal(x2ipi(&m, 0, 0x103, 0), 0);
+    wr(&m, 2, R_LDR, 4 << 24);
+    assert_int_equal(x2ipi(&m, 0, 0x004, LOGICAL), 1 << 2);
+    assert_int_equal(x2ipi(&m, 0, 0x104, LOGICAL), 0);
     assert_int_equal(ipi(&m, 1, 0, 0), 1 << 0);
     assert_int_equal(ipi(&m, 1, 0xff, 0), 0xf);
     machine_free(&m);

@@ -2,11 +2,6 @@
 // The I/O APIC with the real bus and local APICs. Expectations: Intel 82093AA, 82801 datasheets.
 #include "dev/ioapic.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "dev/lapic_test.h"
 
@@ -192,8 +187,8 @@ static void the_eoi_register_ends_what_the_broadcast_does_not(void **arg)
     route(&m, 10, 0, LEVEL | 0x59);
     pin(&m, 9, true);
     pin(&m, 10, true);
-    assert_int_equal(serve(&m, 0), 0x59);
     pin(&m, 9, false);
+    assert_int_equal(serve(&m, 0), 0x59);
     assert_true(entry(&m, 9) & RIRR);
     mmio_write(&r, 0x40, 4, 0x58);
     assert_true(entry(&m, 9) & RIRR);
@@ -201,6 +196,22 @@ static void the_eoi_register_ends_what_the_broadcast_does_not(void **arg)
     assert_false(entry(&m, 9) & RIRR);
     assert_true(entry(&m, 10) & RIRR); // still active: sent again
     assert_int_equal(serve(&m, 0), 0x59);
+    machine_free(&m);
+}
+
+static void the_end_of_an_edge_is_not_broadcast(void **arg)
+{
+    struct machine m;
+
+    machine_init(&m);
+    route(&m, 9, 1, LEVEL | 0x59);
+    pin(&m, 9, true);
+    pin(&m, 9, false);
+    raise_vector(&m, 0, 0x59);
+    assert_int_equal(serve(&m, 0), 0x59);
+    assert_true(entry(&m, 9) & RIRR);
+    assert_int_equal(serve(&m, 1), 0x59);
+    assert_false(entry(&m, 9) & RIRR);
     machine_free(&m);
 }
 
@@ -319,6 +330,7 @@ int main(void)
         cmocka_unit_test(what_nobody_accepts_is_tried_again),
         cmocka_unit_test(polarity_is_that_of_the_board),
         cmocka_unit_test(the_eoi_register_ends_what_the_broadcast_does_not),
+        cmocka_unit_test(the_end_of_an_edge_is_not_broadcast),
         cmocka_unit_test(a_trip_through_edge_ends_a_level),
         cmocka_unit_test(every_delivery_mode_arrives),
         cmocka_unit_test(a_level_survives_a_checkpoint),

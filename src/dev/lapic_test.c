@@ -2,11 +2,6 @@
 // Priorities, registers and inputs of a local APIC. Expectations: Intel SDM vol. 3A chapter 10.
 #include "dev/lapic.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
 #include "base/rng.h"
 #include "dev/lapic_test.h"
 
@@ -79,6 +74,8 @@ static void the_task_priority_holds_back_its_class_and_below(void **arg)
     assert_int_equal(rd(&m, 0, R_PPR), 0x4a);
     assert_int_equal(lapic_acknowledge(m.cpu[0]), 0x60);
     assert_int_equal(rd(&m, 0, R_PPR), 0x60);
+    wr(&m, 0, R_TPR, 0x6b); // of the same class: the TPR
+    assert_int_equal(rd(&m, 0, R_PPR), 0x6b);
     machine_free(&m);
 }
 
@@ -100,6 +97,7 @@ static void arbitration_priority_follows_the_formula(void **arg)
 static void disabled_by_software_it_takes_no_vectors(void **arg)
 {
     struct apic_message nmi = {.dest = 0, .mode = APIC_NMI, .asserted = true};
+    struct apic_message extint = {.dest = 0, .mode = APIC_EXTINT, .asserted = true};
     struct machine m;
 
     machine_init(&m);
@@ -112,6 +110,8 @@ static void disabled_by_software_it_takes_no_vectors(void **arg)
     raise_vector(&m, 0, 0x50);
     assert_false(pending(&m, 0, R_IRR, 0x50));
     assert_int_equal(lapic_acknowledge(m.cpu[0]), 0x40); // what was there is held
+    assert_false(apic_bus_send(m.bus, &extint, APIC_TO_DEST, NULL));
+    assert_false(m.core[0].intr);
     assert_true(apic_bus_send(m.bus, &nmi, APIC_TO_DEST, NULL));
     assert_int_equal(m.core[0].nmis, 1);
     machine_free(&m);
@@ -191,6 +191,9 @@ static void a_level_at_lint0_comes_again_after_its_eoi(void **arg)
     assert_int_equal(rd(&m, 0, R_LINT0), 0xc045);
     assert_int_equal(lapic_acknowledge(m.cpu[0]), 0x45);
     assert_true(pending(&m, 0, R_TMR, 0x45));
+    wr(&m, 0, R_LINT0, 0x8000 | 0x45); // remote IRR is read-only
+    assert_int_equal(rd(&m, 0, R_LINT0), 0xc045);
+    assert_false(pending(&m, 0, R_IRR, 0x45));
     wr(&m, 0, R_EOI, 0);
     assert_int_equal(lapic_acknowledge(m.cpu[0]), 0x45);
     lint(&m, 0, 0, false);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // For the tests of APICs: a machine of a bus, local APICs with mock cores and an I/O APIC.
-// Include after cmocka.h.
 #pragma once
 
 #include "base/alloc.h"
@@ -12,9 +11,13 @@
 #include "sim/mmio.h"
 #include "sim/sim.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 enum { APIC_ON = 1 << 11, APIC_X2 = 1 << 10, TEST_CPUS = 4, TSC_TICKS = 500 };
 

@@ -3,11 +3,6 @@
 // §10.5.4. The clock is 1 GHz: a cycle is 1000 ticks.
 #include "dev/lapic_priv.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
 #include "dev/lapic_test.h"
 
 enum { CYCLE = 1000, BY_1 = 0xb, PERIODIC = 1 << 17, DEADLINE = 2 << 17, MASKED = 1 << 16 };
