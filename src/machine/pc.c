@@ -87,13 +87,16 @@ static struct component *add(struct pc *pc, const struct component_type *type, c
 static bool build_cores(struct pc *pc, struct error *err)
 {
     static const char *const levels[] = {"cpuid=x86-64-v1", "cpuid=x86-64-v2", "cpuid=x86-64-v3"};
-    char name[16], id[24], seed[40];
+    char name[16], id[24], seed[40], tsc[40];
 
     for (u32 i = 0; i < pc->p.cpus; i++) {
         snprintf(name, sizeof(name), "cpu%u", (unsigned)i);
         snprintf(id, sizeof(id), "id=%u", (unsigned)i);
         snprintf(seed, sizeof(seed), "seed=%llu", (unsigned long long)pc->p.seed);
-        pc->cores[i] = add(pc, &pc_core_type, name, WITH(id, seed, levels[pc->p.cpuid]), err);
+        snprintf(tsc, sizeof(tsc), "tsc_khz=%llu",
+                 (unsigned long long)(TICKS_PER_SECOND / 1000 / pc->period));
+        pc->cores[i] = add(pc, &pc_core_type, name,
+                           WITH(id, seed, tsc, levels[pc->p.cpuid], "bus=pc.apics"), err);
         if (!pc->cores[i])
             return false;
     }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "dev/lapic.h"
 #include "dev/pic8259.h"
+#include "isa/x86/cpuid.h"
 #include "isa/x86/fault.h"
 #include "isa/x86/mem.h"
 #include "isa/x86/stub.h"
@@ -25,6 +26,8 @@ enum { MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0 };
 #define PC_CORE_PARAMS(P, PR, PB, PS, PC)                             \
     P(u32, id, 0, 0, 254, "Number of the core, and its APIC id")      \
     PS(cpuid, "x86-64-v3", "The instruction set that the guest sees") \
+    P(u32, tsc_khz, 2000000, 1, 4294967, "Frequency of the TSC")      \
+    PS(bus, NULL, "Path of the bus of the local APICs")               \
     P(u64, seed, 1, 0, UINT64_MAX, "Seed of RDRAND and RDSEED")
 
 // The rows of the architectural state come first: the prefix is a struct x86_arch_state.
@@ -346,14 +349,17 @@ void pc_core_publish(struct component *c)
 static bool pc_core_build(struct component *c, struct error *err)
 {
     struct pc_core *core = pc_core_of(c);
-    char id[16];
+    char id[16], clock[24];
 
     _Static_assert(offsetof(struct pc_core_state, insts) == sizeof(struct x86_arch_state),
                    "the rows of the architectural state come first");
     core->x86 = arena_alloc(&c->sim->arena, sizeof(*core->x86));
     core->apic = component_new(c->sim, &lapic_type, c, "apic", err);
     snprintf(id, sizeof(id), "%u", (unsigned)core->p.id);
-    return core->apic && component_set(core->apic, "id", id, err);
+    snprintf(clock, sizeof(clock), "%ukHz", (unsigned)x86_crystal_khz((u32)core->p.tsc_khz));
+    return core->apic && component_set(core->apic, "id", id, err) &&
+           component_set(core->apic, "bus", core->p.bus, err) &&
+           component_set(core->apic, "clock", clock, err);
 }
 
 bool pc_core_join(struct component *c, const struct pc_core_links *links, struct error *err)
@@ -371,7 +377,7 @@ bool pc_core_join(struct component *c, const struct pc_core_links *links, struct
     x86->simop = core_simop;
     x86->simop_ctx = core;
     x86->topology.cores = links->cores;
-    x86->topology.tsc_khz = (u32)(TICKS_PER_SECOND / 1000 / links->period);
+    x86->topology.tsc_khz = (u32)core->p.tsc_khz;
     lapic_attach(core->apic, &core_of_apic, core);
     return true;
 }

@@ -13,7 +13,7 @@
 #define PC_PARAMS(P, PR, PB, PS, PC)                                                               \
     P(bytes, mem, MiB(512), MiB(4), GiB(1024), "Memory of the guest")                              \
     P(u32, cpus, 1, 1, PC_MAX_CPUS, "Number of cores")                                             \
-    P(hertz, clock, 2000000000, 1000000, 1000000000000, "Clock of the cores, and of their TSCs")   \
+    P(hertz, clock, 2000000000, 1000000, 4200000000, "Clock of the cores, and of their TSCs")      \
     P(u64, quantum, 10000, 1, 1000000000, "Instructions of a core's turn while several have work") \
     PC(cpuid, "x86-64-v3", "x86-64-v1|x86-64-v2|x86-64-v3",                                        \
        "The instruction set that the guest sees")                                                  \

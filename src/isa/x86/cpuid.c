@@ -21,7 +21,12 @@ enum { LEAF_MAX = 0x16, LEAF_EXT_MAX = 8 };
 // Family 6, model F0H, stepping 1.
 enum { SIGNATURE = 0xf0601 };
 
-enum { CRYSTAL_KHZ = 25000 };
+// The crystal that the TSC is a multiple of, and that local APICs count. Software multiplies by the
+// ratio in 32 bits, so there is either a small one or none.
+u32 x86_crystal_khz(u32 tsc_khz)
+{
+    return tsc_khz % 25000 == 0 ? 25000 : tsc_khz;
+}
 
 static const struct {
     const char *name;
@@ -292,9 +297,9 @@ static void basic_leaf(const struct x86_core *c, u32 leaf, u32 subleaf, u32 r[4]
         leaf_xsave(c, subleaf, r);
         break;
     case 0x15:
-        r[EAX] = CRYSTAL_KHZ;
-        r[EBX] = c->topology.tsc_khz;
-        r[ECX] = CRYSTAL_KHZ * 1000;
+        r[EAX] = 1;
+        r[EBX] = c->topology.tsc_khz / x86_crystal_khz(c->topology.tsc_khz);
+        r[ECX] = x86_crystal_khz(c->topology.tsc_khz) * 1000;
         break;
     case 0x16:
         r[EAX] = r[EBX] = c->topology.tsc_khz / 1000;

@@ -14,3 +14,6 @@ bool x86_cpuid_features(const char *level, u64 ret_features[4], struct error *er
 
 // Executes CPUID for the leaf and subleaf; regs: EAX, EBX, ECX, EDX.
 void x86_cpuid(const struct x86_core *c, u32 leaf, u32 subleaf, u32 ret_regs[4]);
+
+// The frequency that leaf 15H gives the crystal, which also is that of the local APICs' timers.
+u32 x86_crystal_khz(u32 tsc_khz);
