@@ -136,9 +136,10 @@ u64 physmap_generation(const struct component *c)
     return physmap_of(c)->generation;
 }
 
-// Registers take powers of two up to 8 bytes; anything else becomes several accesses.
-static void mmio_access(struct physmap *m, const struct range *r, u64 offset, unsigned size,
-                        u8 *data, bool write)
+// Registers take powers of two up to 8 bytes; anything else becomes several accesses. `mmio` is a
+// copy: a write may move ranges (a PCI BAR), and what follows still goes to this device.
+static void mmio_access(struct physmap *m, struct mmio mmio, u64 offset, unsigned size, u8 *data,
+                        bool write)
 {
     while (size) {
         unsigned n = size >= 8 ? 8 : size >= 4 ? 4 : size >= 2 ? 2 : 1;
@@ -146,10 +147,10 @@ static void mmio_access(struct physmap *m, const struct range *r, u64 offset, un
 
         if (write) {
             memcpy(&v, data, n);
-            mmio_write(&r->mmio, offset, n, v);
+            mmio_write(&mmio, offset, n, v);
             m->n.mmio_writes++;
         } else {
-            v = mmio_read(&r->mmio, offset, n);
+            v = mmio_read(&mmio, offset, n);
             memcpy(data, &v, n);
             m->n.mmio_reads++;
         }
@@ -180,7 +181,7 @@ static bool physmap_access(void *ctx, paddr addr, unsigned size, void *data, boo
     if (!r || size - 1 > r->last - addr)
         return nothing_there(m, addr, size, data, write);
     if (!r->bytes)
-        mmio_access(m, r, addr - r->base, size, data, write);
+        mmio_access(m, r->mmio, addr - r->base, size, data, write);
     else if (!write)
         memcpy(data, r->bytes + (addr - r->base), size);
     else if (!r->rom)

@@ -155,6 +155,33 @@ static void ranges_never_overlap(void **arg)
     sim_release(&x.sim);
 }
 
+// Its first write takes away a range below its own, as a BAR that is moved.
+static u64 removing_writes, removing_offset;
+static void removing_write(struct component *c, u64 offset, unsigned size, u64 value)
+{
+    physmap_remove(c, 0xfe000000);
+    removing_writes++;
+    removing_offset = offset;
+}
+
+static void a_write_that_changes_the_map_ends_at_its_device(void **arg)
+{
+    static const struct mmio_ops remover = {.size = 0x40, .write = removing_write};
+    struct fixture x;
+    struct error err;
+    u8 data[16] = {0};
+
+    fixture_init(&x, "anonymous");
+    assert_true(physmap_add_mmio(x.map, 0xfe001000, (struct mmio){&remover, x.map}, &err));
+    assert_true(physmap_add_mmio(x.map, 0xfe002000, (struct mmio){&mock_ops, x.map}, &err));
+    seen.writes = 0;
+    assert_true(mem_port_write(&x.port, 0xfe001030, 16, data));
+    assert_int_equal(seen.writes, 0);
+    assert_int_equal(removing_writes, 2);
+    assert_int_equal(removing_offset, 0x38);
+    sim_release(&x.sim);
+}
+
 static void long_copies_cross_pages_and_devices(void **arg)
 {
     struct fixture x;
@@ -193,6 +220,7 @@ int main(void)
         cmocka_unit_test(rom_ignores_writes),
         cmocka_unit_test(nothing_reads_as_ones),
         cmocka_unit_test(ranges_never_overlap),
+        cmocka_unit_test(a_write_that_changes_the_map_ends_at_its_device),
         cmocka_unit_test(long_copies_cross_pages_and_devices),
         cmocka_unit_test(sizes_are_whole_pages),
     };
