@@ -12,21 +12,28 @@
 //     behind it      PCI BARs, 64 bits
 #include "machine/pc_priv.h"
 
+#include "dev/acpi_pm.h"
 #include "dev/apic_bus.h"
+#include "dev/debug_exit.h"
+#include "dev/i8042.h"
 #include "dev/ioapic.h"
 #include "dev/isa_irqs.h"
 #include "dev/lapic.h"
+#include "dev/pci.h"
 #include "dev/pic8259.h"
 #include "dev/pit8254.h"
+#include "dev/post_port.h"
+#include "dev/pvpanic.h"
+#include "dev/reset_control.h"
+#include "dev/rtc_mc146818.h"
 #include "dev/uart16550.h"
+#include "machine/dma_port.h"
 #include "mem/ioports.h"
 #include "mem/physmap.h"
 #include "mem/ram.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum { BLOCK_POOL = 64 << 20 };
 
 COMPONENT_TABLES(pc, PC_PARAMS, PC_STATE, PC_STATS, NO_ROWS);
 
@@ -103,8 +110,6 @@ static bool build_cores(struct pc *pc, struct error *err)
     return true;
 }
 
-static const u16 uart_ports[] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
-
 static bool build_uarts(struct pc *pc, struct error *err)
 {
     static const char *const irqs[] = {"irq=4", "irq=3", "irq=4", "irq=3"};
@@ -135,7 +140,34 @@ static bool build_legacy(struct pc *pc, struct error *err)
            add(pc, &ioapic_type, "ioapic", WITH("bus=pc.apics"), err) &&
            add(pc, &isa_irqs_type, "isa", WITH("pic=pc.pic", "ioapic=pc.ioapic"), err) &&
            add(pc, &pic8259_type, "pic", WITH("interrupts=pc.cpu0.apic", "irq=0"), err) &&
-           add(pc, &pit8254_type, "pit", WITH("interrupts=pc.isa", "irq=0"), err);
+           add(pc, &pit8254_type, "pit", WITH("interrupts=pc.isa", "irq=0"), err) &&
+           add(pc, &rtc_type, "rtc", WITH("interrupts=pc.isa", "irq=8"), err) &&
+           add(pc, &i8042_type, "i8042", WITH("interrupts=pc.isa", "irq=1"), err);
+}
+
+// What has come with ACPI and PCI.
+static bool build_chipset(struct pc *pc, struct error *err)
+{
+    u64 behind = MAX(pc->p.mem + (PC_HOLE_END - PC_HOLE_BASE), PC_HOLE_END), base = GiB(32);
+    char window[40];
+
+    while (base < behind)
+        base *= 2;
+    snprintf(window, sizeof(window), "memory64_base=%llu", (unsigned long long)base);
+    pc->dma = add(pc, &dma_port_type, "dma", WITH("memory=pc.memory"), err);
+    return pc->dma &&
+           add(pc, &acpi_pm_type, "pm", WITH("interrupts=pc.isa", "irq=9", "acpi_mode=true"),
+               err) &&
+           add(pc, &reset_control_type, "reset", NULL, err) &&
+           add(pc, &debug_exit_type, "exit", NULL, err) &&
+           add(pc, &pvpanic_type, "pvpanic", NULL, err) &&
+           add(pc, &post_port_type, "post", NULL, err) &&
+           add(pc, &post_port_type, "delay", NULL, err) &&
+           add(pc, &pci_type, "pci",
+               WITH("memory_bus=pc.memory", "io_bus=pc.ports", "memory=pc.dma",
+                    "interrupts=pc.ioapic", "reset_control=pc.reset", "memory_base=3221225472",
+                    "memory_size=512MiB", window, "memory64_size=32GiB"),
+               err);
 }
 
 static bool pc_build(struct component *c, struct error *err)
@@ -144,111 +176,7 @@ static bool pc_build(struct component *c, struct error *err)
 
     pc->period = (u32)((TICKS_PER_SECOND + pc->p.clock / 2) / pc->p.clock);
     return build_memory(pc, err) && build_cores(pc, err) && build_legacy(pc, err) &&
-           build_uarts(pc, err);
-}
-
-// ---- connect
-
-static bool map_ram(struct pc *pc, struct error *err)
-{
-    u64 low = MIN(pc->p.mem, PC_HOLE_BASE);
-
-    return physmap_add_ram(pc->memory, 0, pc->ram, 0, low, false, err) &&
-           (low == pc->p.mem ||
-            physmap_add_ram(pc->memory, PC_HOLE_END, pc->ram, low, pc->p.mem - low, false, err));
-}
-
-static struct component *child(struct pc *pc, const char *name)
-{
-    struct component *c = component_child(&pc->base, name);
-
-    ASSERT(c);
-    return c;
-}
-
-static struct mmio registers(struct pc *pc, const char *name)
-{
-    struct component *c = child(pc, name);
-
-    return (struct mmio){.ops = component_interface(c, "mmio"), .device = c};
-}
-
-struct place {
-    const char *name; // of the device; NULL: `own`
-    struct mmio own;
-    u64 base;
-};
-
-static bool map_ports(struct pc *pc, struct error *err)
-{
-    struct component *pic = child(pc, "pic");
-    const struct place places[] = {
-        {.base = 0x20, .name = "pic"},
-        {.base = 0xa0, .own = pic8259_slave(pic)},
-        {.base = 0x4d0, .own = pic8259_elcr(pic)},
-        {.base = 0x40, .name = "pit"},
-        {.base = 0x61, .own = pit8254_port61(child(pc, "pit"))},
-    };
-    const struct bus_ops *bus = component_interface(pc->ports, "bus");
-    char name[16];
-
-    for (u32 i = 0; i < ARRAY_SIZE(places); i++) {
-        struct mmio m = places[i].name ? registers(pc, places[i].name) : places[i].own;
-
-        if (!bus->map(pc->ports, places[i].base, m, err))
-            return false;
-    }
-    for (u32 i = 0; i < pc->p.uarts; i++) {
-        snprintf(name, sizeof(name), "uart%u", (unsigned)i);
-        if (!bus->map(pc->ports, uart_ports[i], registers(pc, name), err))
-            return false;
-    }
-    return true;
-}
-
-static bool map_memory(struct pc *pc, struct error *err)
-{
-    return map_ram(pc, err) &&
-           physmap_add_mmio(pc->memory, PC_IOAPIC_BASE, registers(pc, "ioapic"), err) &&
-           physmap_add_mmio(pc->memory, PC_APIC_BASE, registers(pc, "apics"), err);
-}
-
-static bool join_cores(struct pc *pc, struct error *err)
-{
-    struct pc_core_links links = {
-        .memory = pc_memory(&pc->base),
-        .io = {.ops = component_interface(pc->ports, "mem_port"), .ctx = pc->ports},
-        .pic = child(pc, "pic"),
-        .period = pc->period,
-        .cores = (u32)pc->p.cpus,
-        .before_device = pc_before_device,
-        .after_device = pc_after_device,
-        .woken = pc_core_woken,
-        .simop = pc_core_simop,
-        .context = pc,
-    };
-
-    pc->blocks = block_cache_new(BLOCK_POOL, false, err);
-    for (u32 i = 0; pc->blocks && i < pc->p.cpus; i++) {
-        struct component *core = pc->cores[i];
-        struct cpu *model;
-
-        pc_core_x86(core)->stubs = i ? pc_core_x86(pc->cores[0])->stubs : NULL;
-        if (!pc_core_join(core, &links, err))
-            return false;
-        model = functional_new(&pc_core_x86(core)->core, pc->blocks, NULL, err);
-        if (!model)
-            return false;
-        pc_core_set_model(core, model);
-    }
-    return pc->blocks;
-}
-
-static bool pc_connect(struct component *c, struct error *err)
-{
-    struct pc *pc = pc_of(c);
-
-    return map_memory(pc, err) && map_ports(pc, err) && join_cores(pc, err);
+           build_uarts(pc, err) && build_chipset(pc, err);
 }
 
 // ---- life

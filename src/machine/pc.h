@@ -17,6 +17,7 @@ enum { PC_MAX_CPUS = 64 };
 #define PC_HPET_BASE 0xfed00000ull
 #define PC_APIC_BASE 0xfee00000ull
 #define PC_BIOS_BASE 0xe0000ull // ACPI tables
+#define PC_PM_PORT 0x600u       // ACPI's fixed registers (dev/acpi_pm.h)
 
 struct component *pc_core(const struct component *pc, u32 number);
 u32 pc_cpus(const struct component *pc);

@@ -54,6 +54,7 @@ struct pc {
     WIRED(struct component *ram);
     WIRED(struct component *memory);
     WIRED(struct component *ports);
+    WIRED(struct component *dma);
     WIRED(struct block_cache *blocks); // owned
     WIRED(pc_simop_fn *simop);
     WIRED(void *simop_context);
@@ -66,6 +67,9 @@ struct pc {
 };
 
 struct pc *pc_of(const struct component *c);
+
+// pc_map.c: the component's connect.
+bool pc_connect(struct component *c, struct error *err);
 
 // pc_run.c: what cores tell the board.
 void pc_before_device(void *context, struct component *core);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How the parts of the PC board are joined: addresses, ports, cores.
+#include "machine/pc_priv.h"
+
+#include "dev/acpi_pm.h"
+#include "dev/i8042.h"
+#include "dev/pci.h"
+#include "dev/pic8259.h"
+#include "dev/pit8254.h"
+#include "machine/dma_port.h"
+#include "mem/physmap.h"
+
+#include <stdio.h>
+
+enum { BLOCK_POOL = 64 << 20 };
+
+static bool map_ram(struct pc *pc, struct error *err)
+{
+    u64 low = MIN(pc->p.mem, PC_HOLE_BASE);
+
+    return physmap_add_ram(pc->memory, 0, pc->ram, 0, low, false, err) &&
+           (low == pc->p.mem ||
+            physmap_add_ram(pc->memory, PC_HOLE_END, pc->ram, low, pc->p.mem - low, false, err));
+}
+
+static struct component *child(struct pc *pc, const char *name)
+{
+    struct component *c = component_child(&pc->base, name);
+
+    ASSERT(c);
+    return c;
+}
+
+static struct mmio registers(struct pc *pc, const char *name)
+{
+    struct component *c = child(pc, name);
+
+    return (struct mmio){.ops = component_interface(c, "mmio"), .device = c};
+}
+
+struct place {
+    u64 base;
+    const char *name; // of the device; NULL: `own`
+    struct mmio own;
+};
+
+static const u16 uart_ports[] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
+
+static bool map_ports(struct pc *pc, struct error *err)
+{
+    struct component *pic = child(pc, "pic");
+    const struct place places[] = {
+        {.base = 0x20, .name = "pic"},
+        {.base = 0xa0, .own = pic8259_slave(pic)},
+        {.base = 0x4d0, .own = pic8259_elcr(pic)},
+        {.base = 0x40, .name = "pit"},
+        {.base = 0x61, .own = pit8254_port61(child(pc, "pit"))},
+        {.base = 0x60, .name = "i8042"},
+        {.base = 0x64, .own = i8042_command_port(child(pc, "i8042"))},
+        {.base = 0x70, .name = "rtc"},
+        {.base = 0x80, .name = "post"},
+        {.base = 0xed, .name = "delay"},
+        {.base = 0xf4, .name = "exit"},
+        {.base = 0x505, .name = "pvpanic"},
+        {.base = PC_PM_PORT, .name = "pm"},
+        {.base = 0xcf8, .name = "pci"},
+    };
+    const struct bus_ops *bus = component_interface(pc->ports, "bus");
+    char name[16];
+
+    for (u32 i = 0; i < ARRAY_SIZE(places); i++) {
+        struct mmio m = places[i].name ? registers(pc, places[i].name) : places[i].own;
+
+        if (!bus->map(pc->ports, places[i].base, m, err))
+            return false;
+    }
+    for (u32 i = 0; i < pc->p.uarts; i++) {
+        snprintf(name, sizeof(name), "uart%u", (unsigned)i);
+        if (!bus->map(pc->ports, uart_ports[i], registers(pc, name), err))
+            return false;
+    }
+    return true;
+}
+
+static bool map_memory(struct pc *pc, struct error *err)
+{
+    return map_ram(pc, err) &&
+           physmap_add_mmio(pc->memory, PC_IOAPIC_BASE, registers(pc, "ioapic"), err) &&
+           physmap_add_mmio(pc->memory, PC_APIC_BASE, registers(pc, "apics"), err) &&
+           physmap_add_mmio(pc->memory, PC_ECAM_BASE, pci_ecam(child(pc, "pci")), err);
+}
+
+static bool join_cores(struct pc *pc, struct error *err)
+{
+    struct pc_core_links links = {
+        .memory = pc_memory(&pc->base),
+        .io = {.ops = component_interface(pc->ports, "mem_port"), .ctx = pc->ports},
+        .pic = child(pc, "pic"),
+        .period = pc->period,
+        .cores = (u32)pc->p.cpus,
+        .before_device = pc_before_device,
+        .after_device = pc_after_device,
+        .woken = pc_core_woken,
+        .simop = pc_core_simop,
+        .context = pc,
+    };
+
+    pc->blocks = block_cache_new(BLOCK_POOL, false, err);
+    for (u32 i = 0; pc->blocks && i < pc->p.cpus; i++) {
+        struct component *core = pc->cores[i];
+        struct cpu *model;
+
+        pc_core_x86(core)->stubs = i ? pc_core_x86(pc->cores[0])->stubs : NULL;
+        if (!pc_core_join(core, &links, err))
+            return false;
+        model = functional_new(&pc_core_x86(core)->core, pc->blocks, NULL, err);
+        if (!model)
+            return false;
+        pc_core_set_model(core, model);
+    }
+    dma_port_watch(pc->dma, &pc_core_x86(pc->cores[0])->core);
+    return pc->blocks;
+}
+
+bool pc_connect(struct component *c, struct error *err)
+{
+    struct pc *pc = pc_of(c);
+
+    return map_memory(pc, err) && map_ports(pc, err) && join_cores(pc, err);
+}
+
