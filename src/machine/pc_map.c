@@ -128,4 +128,3 @@ bool pc_connect(struct component *c, struct error *err)
 
     return map_memory(pc, err) && map_ports(pc, err) && join_cores(pc, err);
 }
-

@@ -255,7 +255,7 @@ static void leaf_xsave(const struct x86_core *c, u32 subleaf, u32 r[4])
         r[EBX] = xsave_size(c, c->s.xcr0);
         r[ECX] = xsave_size(c, all);
     } else if (subleaf == 1) {
-        r[EBX] = x86_has(c, X86_FEATURE_XSAVES) ? xsave_size(c, c->s.xcr0 | c->s.xss) : 0;
+        r[EBX] = x86_has(c, X86_FEATURE_XSAVEC) ? xsave_size(c, c->s.xcr0 | c->s.xss) : 0;
     } else if (subleaf == 2 && (all & 4)) {
         r[EAX] = 256;
         r[EBX] = 576;
