@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "machine/fs.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "dev/lapic.h"
+#include "isa/x86/show.h"
+#include "machine/console_log.h"
+#include "machine/pc_core.h"
+#include "machine/simop.h"
+#include "machine/types.h"
+#include "sim/config.h"
+#include "sim/sim.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+const char fs_default_append[] = "console=ttyS0 panic=-1";
+
+// gem5's names where gem5 has the quantity.
+#define FS_STATS(S, SV, SH, SG, SR)                                            \
+    SR(simSeconds, simTicks, simFreq, "Second", "Number of seconds simulated") \
+    S(simTicks, "Tick", "Number of ticks simulated")                           \
+    S(simFreq, "(Tick/Second)", "Ticks per simulated second")                  \
+    S(simInsts, "Count", "Number of instructions simulated")
+STAT_STRUCT(fs_stats_data, FS_STATS);
+static STAT_FIELDS(fs_stats_data, FS_STATS);
+
+struct fs_machine {
+    struct config config;
+    struct sim sim;
+    struct component *pc; // of the sim
+    struct boot_image kernel;
+    struct strbuf initrd;
+    char *append; // owned
+    enum boot_entry entry;
+    struct console_log console;
+    struct simop simop;
+    struct stat_set stats;
+    struct fs_stats_data n;
+};
+
+void fs_free(struct fs_machine *m)
+{
+    if (!m)
+        return;
+    stat_set_release(&m->stats);
+    sim_release(&m->sim);
+    config_release(&m->config);
+    boot_image_release(&m->kernel);
+    strbuf_release(&m->initrd);
+    free(m->append);
+    free(m);
+}
+
+struct component *fs_board(struct fs_machine *m)
+{
+    return m->pc;
+}
+
+// ---- building
+
+static bool describe(struct fs_machine *m, const struct fs_options *o, struct error *err)
+{
+    struct config *cfg = &m->config;
+
+    config_init(cfg);
+    (void)config_override(cfg, "pc.type=pc");
+    for (const char *const *f = o->files; f && *f; f++)
+        (void)config_read(cfg, *f);
+    for (const char *const *a = o->assignments; a && *a; a++)
+        (void)config_override(cfg, *a);
+    return config_check(cfg, err);
+}
+
+static bool build(struct fs_machine *m, struct error *err)
+{
+    (void)config_create(&m->config, &m->sim, "pc", machine_types);
+    if (!config_check(&m->config, err))
+        return false;
+    if (m->sim.root->type != &pc_type)
+        return error_set(err, ERROR_INPUT, "the machine's description has no board of type pc");
+    m->pc = m->sim.root;
+    return sim_build(&m->sim, err);
+}
+
+static void add_stats(struct fs_machine *m)
+{
+    m->n.simFreq = TICKS_PER_SECOND;
+    stat_set_add(&m->stats, "", fs_stats_data_fields, &m->n);
+    stat_set_add_tree(&m->stats, m->pc);
+}
+
+const struct stat_set *fs_stats(struct fs_machine *m)
+{
+    m->n.simTicks = m->sim.queue.now;
+    m->n.simInsts = pc_insts(m->pc);
+    return &m->stats;
+}
+
+// ---- loading
+
+static bool read_files(struct fs_machine *m, const struct fs_options *o, struct error *err)
+{
+    m->entry = o->entry;
+    m->append = xstrdup(o->append ? o->append : fs_default_append);
+    if (!boot_image_read(&m->kernel, o->kernel, err))
+        return false;
+    return !o->initrd || file_read(o->initrd, &m->initrd, err) ||
+           error_wrap(err, "initial RAM disk '%s'", o->initrd);
+}
+
+// What firmware and boot loader do: after every reset of the machine.
+static bool load(struct fs_machine *m, struct error *err)
+{
+    struct component *first = pc_core(m->pc, 0);
+    struct boot_range ranges[BOOT_RANGES_MAX];
+    struct boot_plan plan = {
+        .image = &m->kernel,
+        .entry = m->entry,
+        .command_line = m->append,
+        .initrd = m->initrd.length ? m->initrd.text : NULL,
+        .initrd_bytes = m->initrd.length,
+        .range = ranges,
+        .memory = pc_memory(m->pc),
+    };
+
+    plan.n_ranges = pc_memory_ranges(m->pc, ranges);
+    if (!pc_firmware(m->pc, &plan.rsdp, err))
+        return false;
+    for (u32 i = 0; i < pc_cpus(m->pc); i++)
+        boot_firmware_state(&pc_core_x86(pc_core(m->pc, i))->s);
+    if (!boot_load(&plan, &pc_core_x86(first)->s, err))
+        return false;
+    x86_state_loaded(pc_core_x86(first));
+    lapic_virtual_wire(pc_core_apic(first));
+    pc_publish(m->pc);
+    return true;
+}
+
+struct fs_machine *fs_new(const struct fs_options *o, struct error *err)
+{
+    struct fs_machine *m = xcalloc(1, sizeof(*m));
+
+    sim_init(&m->sim);
+    if (!describe(m, o, err) || !build(m, err) || !read_files(m, o, err))
+        goto fail;
+    sim_reset(&m->sim);
+    if (!load(m, err))
+        goto fail;
+    simop_init(&m->simop, m->pc);
+    console_log_init(&m->console, m->pc);
+    add_stats(m);
+    return m;
+fail:
+    fs_free(m);
+    return NULL;
+}
+
+// ---- consoles
+
+static struct component *uart(struct fs_machine *m, unsigned port, const struct char_device_ops **ret)
+{
+    char name[16];
+    struct component *c;
+
+    snprintf(name, sizeof(name), "uart%u", port);
+    c = component_child(m->pc, name);
+    *ret = c ? component_interface(c, "char_device") : NULL;
+    return c;
+}
+
+void fs_connect_console(struct fs_machine *m, unsigned port, struct char_output output)
+{
+    const struct char_device_ops *ops;
+    struct component *c = uart(m, port, &ops);
+
+    if (!ops)
+        return;
+    if (port == 0)
+        output = console_log_through(&m->console, output);
+    ops->connect(c, output);
+}
+
+size_t fs_console_input(struct fs_machine *m, unsigned port, const u8 *data, size_t size)
+{
+    const struct char_device_ops *ops;
+    struct component *c = uart(m, port, &ops);
+    size_t n = ops ? MIN(size, ops->room(c)) : 0;
+
+    if (n)
+        ops->input(c, data, n);
+    return n;
+}
+
+// ---- running
+
+static void describe_end(struct fs_machine *m, struct fs_result *r)
+{
+    static const char *const reasons[] = {
+        [FS_POWER_OFF] = "the guest switched itself off",
+        [FS_RESET] = "the guest reset itself",
+        [FS_HALTED] = "all CPUs wait for interrupts, and no timer is set that could wake one",
+        [FS_STOPPED] = "stopped on request",
+        [FS_LIMIT] = "a limit was reached",
+    };
+
+    switch (r->end) {
+    case FS_EXIT:
+        snprintf(r->reason, sizeof(r->reason), "the guest ended the run with %u", (unsigned)r->value);
+        break;
+    case FS_PANIC:
+        snprintf(r->reason, sizeof(r->reason), "the guest's kernel panicked%s%s",
+                 m->console.panic[0] ? ": " : "", m->console.panic);
+        break;
+    case FS_SHUTDOWN:
+        snprintf(r->reason, sizeof(r->reason), "triple fault on CPU %u", (unsigned)r->value);
+        break;
+    default:
+        snprintf(r->reason, sizeof(r->reason), "%s", reasons[r->end]);
+    }
+}
+
+void fs_run(struct fs_machine *m, const struct fs_limits *limits, struct fs_result *ret_result)
+{
+    static const enum fs_end ends[] = {
+        [PC_LIMIT] = FS_LIMIT,         [PC_STOPPED] = FS_STOPPED, [PC_POWER_OFF] = FS_POWER_OFF,
+        [PC_RESET] = FS_RESET,         [PC_EXIT] = FS_EXIT,       [PC_PANIC] = FS_PANIC,
+        [PC_SHUTDOWN] = FS_SHUTDOWN,   [PC_HALTED] = FS_HALTED,
+    };
+    struct pc_limits l = {.insts = limits->insts, .when = limits->when};
+    struct pc_result end = pc_run(m->pc, &l);
+
+    *ret_result = (struct fs_result){
+        .end = ends[end.end],
+        .value = end.value,
+        .insts = pc_insts(m->pc),
+        .ticks = m->sim.queue.now,
+    };
+    describe_end(m, ret_result);
+}
+
+void fs_stop(struct fs_machine *m)
+{
+    pc_stop(m->pc);
+}
+
+static void report_core(struct component *c, struct strbuf *out)
+{
+    static const char *const names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                        "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+    const struct x86_core *x86 = pc_core_x86(c);
+    const struct x86_arch_state *s = &x86->s;
+
+    strbuf_printf(out, "%s:%s rip=%016llx rflags=%08llx cs=%04x cpl=%u  ", c->name,
+                  s->wait_for_sipi ? " not started"
+                  : s->halted      ? " halted"
+                                   : "",
+                  (unsigned long long)s->rip, (unsigned long long)s->rflags, s->seg_sel[X86_CS],
+                  x86->cpl);
+    x86_show_insn(x86, out);
+    for (u32 i = 0; i < 16; i++)
+        strbuf_printf(out, "%s%-3s=%016llx", i % 4 ? " " : "\n    ", names[i],
+                      (unsigned long long)s->gpr[i]);
+    strbuf_printf(out, "\n    cr0=%llx cr2=%llx cr3=%llx cr4=%llx efer=%llx\n",
+                  (unsigned long long)s->cr0, (unsigned long long)s->cr2,
+                  (unsigned long long)s->cr3, (unsigned long long)s->cr4,
+                  (unsigned long long)s->efer);
+}
+
+void fs_report(struct fs_machine *m, struct strbuf *out)
+{
+    for (u32 i = 0; i < pc_cpus(m->pc); i++)
+        report_core(pc_core(m->pc, i), out);
+    console_log_tail(&m->console, out);
+}
