@@ -7,7 +7,7 @@
 #define PAGE 4096ull
 #define USER_END 0x7ffffffff000ull
 
-static const char *machine_name(u16 machine)
+const char *elf_machine_name(u16 machine)
 {
     static const struct {
         u16 machine;
@@ -54,7 +54,7 @@ static bool check_header(const Elf64_Ehdr *h, u64 file_bytes, struct error *err)
 
     if (h->e_machine != EM_X86_64)
         return error_set(err, ERROR_INPUT, "a program for %s, not for x86-64",
-                         machine_name(h->e_machine));
+                         elf_machine_name(h->e_machine));
     if (h->e_ident[EI_VERSION] != EV_CURRENT || h->e_version != EV_CURRENT)
         return error_set(err, ERROR_INPUT, "corrupt ELF header: version %u", h->e_version);
     if (h->e_type == ET_REL)

@@ -32,6 +32,9 @@ struct elf {
     bool exec_stack;
 };
 
+// How a message names an architecture, by e_machine.
+const char *elf_machine_name(u16 machine);
+
 // `size` bytes from the start of a file of `file_bytes`. False with a sentence in *err when the
 // file is no program that this machine can run. If more of the file is needed, *ret_need (else 0)
 // says up to where, and the result is false.
