@@ -297,9 +297,9 @@ void pit_counter_write(struct component *c, u8 v)
             k->st.done = 0;
         }
     } else {
-        k->st.count = k->st.access == ACCESS_WORD   ? (u16)(v << 8 | k->st.low)
-                      : k->st.access == ACCESS_HIGH ? (u16)(v << 8)
-                                                    : v;
+        k->st.count = (u16)(k->st.access == ACCESS_LOW    ? v
+                            : k->st.access == ACCESS_HIGH ? v << 8
+                                                          : v << 8 | k->st.low);
         k->st.write_high = 0;
         load(k, now);
     }
