@@ -107,7 +107,7 @@ static bool read_files(struct fs_machine *m, const struct fs_options *o, struct 
     m->append = xstrdup(o->append ? o->append : fs_default_append);
     if (!boot_image_read(&m->kernel, o->kernel, err))
         return false;
-    return !o->initrd || file_read(o->initrd, &m->initrd, err) ||
+    return !o->initrd || file_read(o->initrd, GiB(4), &m->initrd, err) ||
            error_wrap(err, "initial RAM disk '%s'", o->initrd);
 }
 
@@ -160,7 +160,8 @@ fail:
 
 // ---- consoles
 
-static struct component *uart(struct fs_machine *m, unsigned port, const struct char_device_ops **ret)
+static struct component *uart(struct fs_machine *m, unsigned port,
+                              const struct char_device_ops **ret)
 {
     char name[16];
     struct component *c;
@@ -208,7 +209,8 @@ static void describe_end(struct fs_machine *m, struct fs_result *r)
 
     switch (r->end) {
     case FS_EXIT:
-        snprintf(r->reason, sizeof(r->reason), "the guest ended the run with %u", (unsigned)r->value);
+        snprintf(r->reason, sizeof(r->reason), "the guest ended the run with %u",
+                 (unsigned)r->value);
         break;
     case FS_PANIC:
         snprintf(r->reason, sizeof(r->reason), "the guest's kernel panicked%s%s",
@@ -225,9 +227,9 @@ static void describe_end(struct fs_machine *m, struct fs_result *r)
 void fs_run(struct fs_machine *m, const struct fs_limits *limits, struct fs_result *ret_result)
 {
     static const enum fs_end ends[] = {
-        [PC_LIMIT] = FS_LIMIT,         [PC_STOPPED] = FS_STOPPED, [PC_POWER_OFF] = FS_POWER_OFF,
-        [PC_RESET] = FS_RESET,         [PC_EXIT] = FS_EXIT,       [PC_PANIC] = FS_PANIC,
-        [PC_SHUTDOWN] = FS_SHUTDOWN,   [PC_HALTED] = FS_HALTED,
+        [PC_LIMIT] = FS_LIMIT,       [PC_STOPPED] = FS_STOPPED, [PC_POWER_OFF] = FS_POWER_OFF,
+        [PC_RESET] = FS_RESET,       [PC_EXIT] = FS_EXIT,       [PC_PANIC] = FS_PANIC,
+        [PC_SHUTDOWN] = FS_SHUTDOWN, [PC_HALTED] = FS_HALTED,
     };
     struct pc_limits l = {.insts = limits->insts, .when = limits->when};
     struct pc_result end = pc_run(m->pc, &l);

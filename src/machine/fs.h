@@ -36,8 +36,8 @@ enum fs_end {
 };
 
 struct fs_limits {
-    u64 insts;         // of all cores, since the machine's start; ~0: none
-    tick when;         // ~0: none
+    u64 insts; // of all cores, since the machine's start; ~0: none
+    tick when; // ~0: none
 };
 
 struct fs_result {

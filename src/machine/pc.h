@@ -3,6 +3,7 @@
 // the hole under 4 GiB, and the devices of a PC, wired. Its memory map is in pc.c.
 #pragma once
 
+#include "os/boot/boot_load.h"
 #include "sim/component.h"
 
 extern const struct component_type pc_type;
@@ -16,6 +17,9 @@ enum { PC_MAX_CPUS = 64 };
 #define PC_IOAPIC_BASE 0xfec00000ull
 #define PC_HPET_BASE 0xfed00000ull
 #define PC_APIC_BASE 0xfee00000ull
+// Where gem5 puts the address form of its operations (util/m5): 64 KiB below 4 GiB.
+#define PC_SIMOP_BASE 0xffff0000ull
+#define PC_SIMOP_SIZE 0x10000ull
 #define PC_BIOS_BASE 0xe0000ull // ACPI tables
 #define PC_PM_PORT 0x600u       // ACPI's fixed registers (dev/acpi_pm.h)
 
@@ -24,6 +28,13 @@ u32 pc_cpus(const struct component *pc);
 u64 pc_mem_bytes(const struct component *pc);
 // How guest memory is reached for loading.
 struct mem_port pc_memory(const struct component *pc);
+
+// ---- firmware, after a reset
+
+// The memory map; room for BOOT_RANGES_MAX. Returns how many.
+u32 pc_memory_ranges(const struct component *pc, struct boot_range *ret_ranges);
+// Writes the ACPI tables; *ret_rsdp is where their root pointer is.
+bool pc_firmware(struct component *pc, paddr *ret_rsdp, struct error *err) MUST_CHECK;
 
 // ---- running
 

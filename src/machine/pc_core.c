@@ -11,6 +11,7 @@
 #include "isa/x86/fault.h"
 #include "isa/x86/mem.h"
 #include "isa/x86/stub.h"
+#include "machine/pc.h"
 #include "sim/checkpoint.h"
 #include "sim/mmio.h"
 #include "sim/sim.h"
@@ -18,10 +19,6 @@
 #include <string.h>
 
 enum { MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0 };
-
-// Where gem5 puts the address form of its operations (util/m5: 64 KiB below 4 GiB).
-#define SIMOP_BASE 0xffff0000ull
-#define SIMOP_SIZE 0x10000ull
 
 #define PC_CORE_PARAMS(P, PR, PB, PS, PC)                             \
     P(u32, id, 0, 0, 254, "Number of the core, and its APIC id")      \
@@ -124,7 +121,7 @@ static bool core_access(void *ctx, paddr addr, unsigned size, void *data, bool w
     before_device(core);
     if (is_apic_page(core, addr)) {
         apic_access(core, addr % CORE_PAGE_SIZE, size, data, write);
-    } else if (addr - SIMOP_BASE < SIMOP_SIZE) {
+    } else if (addr - PC_SIMOP_BASE < PC_SIMOP_SIZE) {
         // A load names the function; the result is in RAX, and the loaded value is it, too.
         if (!write) {
             core->links.simop(core->links.context, &core->base, (u16)(addr >> 8 & 0xff));
@@ -391,8 +388,6 @@ static void pc_core_reset(struct component *c)
     x86_core_reset(core->x86);
     core->x86->s.rng += core->p.seed;
     core->x86->irq = false;
-    // As firmware leaves them on every core: enabled, write-back by default.
-    core->x86->s.mtrr_def_type = 1 << 11 | 6;
     pc_core_publish(c);
 }
 

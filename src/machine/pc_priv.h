@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cpu/functional/functional.h"
+#include "dev/pci.h"
 #include "machine/pc.h"
 #include "machine/pc_core.h"
 #include "sim/control.h"
