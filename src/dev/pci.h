@@ -10,7 +10,9 @@
 //     connect:  d->dma = pci_function_dma(d->pci);
 //     run:      pci_function_interrupt(d->pci, vector)  or  pci_function_set_intx(d->pci, level)
 //
-// Nothing else is to be forwarded: state, reset, checkpoint are the child's own.
+// Nothing else is to be forwarded: state, reset, checkpoint are the child's own. A reset brings the
+// configuration space back to what build made of it, with addresses in the BARs, decoding on, the
+// number of the host's interrupt input in the interrupt line register, and bus mastering off.
 #pragma once
 
 #include "sim/component.h"
@@ -69,10 +71,12 @@ void pci_function_add_express(struct component *function);
 
 // While the machine runs.
 
-// The 256 bytes of configuration space: for reading, and for registers of own capabilities.
+// The 256 bytes of configuration space: for reading, and for registers of own capabilities. What
+// they hold after a load is for the device to check; the first 64 bytes have been.
 u8 *pci_function_config(struct component *function);
 // Sends the message of an MSI or MSI-X vector (MSI: modulo those enabled), or keeps it pending
-// while it is masked. Nothing when neither is enabled.
+// while it is masked. Nothing when neither is enabled. A message goes to the interrupt controllers
+// or to RAM, never into registers: no device is called back.
 void pci_function_interrupt(struct component *function, unsigned vector);
 bool pci_function_msix_enabled(const struct component *function);
 // MSI or MSI-X is on: INTx is silent.

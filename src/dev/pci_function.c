@@ -298,11 +298,17 @@ static u8 *dma_host_page(void *ctx, paddr page, bool write)
     return is_master(f) ? mem_port_host_page(&f->host->memory, page, write) : NULL;
 }
 
+bool pci_function_reaches_ram(const struct pci_function *f, paddr addr)
+{
+    // For reading: where writing must be watched, memory gives no page for it.
+    return mem_port_host_page(&f->host->memory, addr & ~(paddr)(MEM_PAGE_SIZE - 1), false);
+}
+
 static bool dma_access(void *ctx, paddr addr, unsigned size, void *data, bool write)
 {
     struct pci_function *f = pci_function_of(ctx);
 
-    if (dma_host_page(f, addr & ~(paddr)(MEM_PAGE_SIZE - 1), write))
+    if (is_master(f) && pci_function_reaches_ram(f, addr))
         return mem_port_access(&f->host->memory, addr, size, data, write);
     f->n.dma_refused++;
     component_guest_warn(&f->base, "DMA to 0x%llx %s", (unsigned long long)addr,

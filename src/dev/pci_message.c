@@ -39,18 +39,13 @@ enum {
 };
 _Static_assert(PCI_MAX_VECTORS <= 64 && 4 * ENTRY_WORDS * PCI_MAX_VECTORS <= BAR_PENDING, "");
 
-static bool reaches(const struct pci_function *f, u64 address)
-{
-    return address >> 20 == 0xfee ||
-           mem_port_host_page(&f->host->memory, address & ~(u64)(MEM_PAGE_SIZE - 1), true);
-}
-
 static void send(struct pci_function *f, u64 address, u32 data)
 {
     bool is_master = pci_get16(f->st.config + PCI_COMMAND) & PCI_COMMAND_MASTER;
 
     address &= ~(u64)3;
-    if (is_master && reaches(f, address) && mem_port_write(&f->host->memory, address, 4, &data)) {
+    if (is_master && (address >> 20 == 0xfee || pci_function_reaches_ram(f, address)) &&
+        mem_port_write(&f->host->memory, address, 4, &data)) {
         f->n.messages++;
         return;
     }

@@ -176,6 +176,8 @@ struct component *pci_function_find_host(const struct pci_function *f, struct er
 // Within the 256 bytes, size 1, 2 or 4, aligned.
 u32 pci_function_config_read(struct pci_function *f, unsigned offset, unsigned size);
 void pci_function_config_write(struct pci_function *f, unsigned offset, unsigned size, u32 value);
+// Whether there is RAM at the address, for its DMA.
+bool pci_function_reaches_ram(const struct pci_function *f, paddr addr);
 // What it drives on its INTA#.
 bool pci_function_intx(const struct pci_function *f);
 unsigned pci_function_line(const struct pci_function *f); // which of the host's four lines

@@ -264,6 +264,24 @@ static void only_a_bus_master_reaches_memory(void **arg)
     sim_release(&m.sim);
 }
 
+// As where there is decoded code.
+static void memory_may_want_to_see_writes(void **arg)
+{
+    static const char *const set[] = {"pci", "memory", "pc.watcher", NULL};
+    struct pci_machine m;
+    struct mem_port dma;
+    u32 v = 0x12345678;
+
+    pci_machine_init(&m, 1, set);
+    dma = pci_function_dma(m.functions[0]);
+    config_put(&m, 1, COMMAND, 2, MASTER);
+    assert_null(mem_port_host_page(&dma, 0x1000, true));
+    assert_true(mem_port_copy_in(&dma, 0x1ffe, &v, 4));
+    assert_int_equal(pci_seen.memory_writes, 2);
+    assert_int_equal(ram_bytes(m.ram)[0x2001], 0x12);
+    sim_release(&m.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +295,7 @@ int main(void)
         cmocka_unit_test(a_bar_gives_way_to_what_the_board_has_there),
         cmocka_unit_test(a_reset_puts_bars_back),
         cmocka_unit_test(only_a_bus_master_reaches_memory),
+        cmocka_unit_test(memory_may_want_to_see_writes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

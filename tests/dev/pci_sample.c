@@ -15,6 +15,7 @@ struct pci_seen pci_seen;
 
 #define SAMPLE_PARAMS(P, PR, PB, PS, PC)                 \
     P(u32, number, 0, 0, 255, "What its registers show") \
+    PS(host, "", "Host")                                 \
     PS(slot, "255", "Slot")                              \
     PS(function, "0", "Function")                        \
     PB(intx, true, "Uses INTA#")                         \
@@ -82,7 +83,8 @@ static bool sample_build(struct component *c, struct error *err)
     };
 
     s->pci = pci_function_new(c, &ids, &ops, err);
-    if (!s->pci || !component_set(s->pci, "slot", s->p.slot, err) ||
+    if (!s->pci || !component_set(s->pci, "host", s->p.host, err) ||
+        !component_set(s->pci, "slot", s->p.slot, err) ||
         !component_set(s->pci, "function", s->p.function, err))
         return false;
     s->large = registers_2;
@@ -106,7 +108,8 @@ const struct component_type pci_sample_type = {
     .ops = &sample_ops,
 };
 
-// The watcher takes interrupt lines, interrupt messages and accesses to the reset control register.
+// The watcher takes interrupt lines, interrupt messages, accesses to the reset control register and
+// to memory. Memory it hands on, but pages to write to it does not: it wants to see writes.
 
 COMPONENT_LISTS(watcher, NO_ROWS, NO_ROWS, NO_ROWS, NO_ROWS);
 struct watcher {
@@ -138,6 +141,35 @@ static void reset_write(struct component *c, u64 offset, unsigned size, u64 valu
     pci_seen.reset_control = (u8)value;
 }
 
+static struct mem_port memory_behind(void *ctx)
+{
+    struct component *c = ctx;
+    struct mem_port port;
+    struct error err;
+
+    must(component_mem_port(c->sim->root, &port, &err), &err);
+    return port;
+}
+
+static bool watcher_access(void *ctx, paddr addr, unsigned size, void *data, bool write)
+{
+    struct mem_port port = memory_behind(ctx);
+
+    pci_seen.memory_writes += write;
+    return mem_port_access(&port, addr, size, data, write);
+}
+
+static u8 *watcher_host_page(void *ctx, paddr page, bool write)
+{
+    struct mem_port port = memory_behind(ctx);
+
+    return write ? NULL : mem_port_host_page(&port, page, false);
+}
+
+static const struct mem_port_ops watcher_memory = {
+    .access = watcher_access,
+    .host_page = watcher_host_page,
+};
 static const struct irq_ops watcher_lines = {.set = watcher_irq};
 static const struct mmio_ops message_registers = {.size = MiB(1), .write = message_write};
 static const struct mmio_ops reset_registers = {
@@ -149,7 +181,8 @@ static const struct component_type watcher_type = {
     .name = "watcher",
     .doc = "Sees interrupts",
     COMPONENT_LAYOUT(watcher),
-    .provides = {IFACE(irq, &watcher_lines), IFACE(mmio, &reset_registers)},
+    .provides = {IFACE(irq, &watcher_lines), IFACE(mmio, &reset_registers),
+                 IFACE(mem_port, &watcher_memory)},
 };
 
 // The machine.

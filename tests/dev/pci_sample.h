@@ -35,6 +35,7 @@ extern struct pci_seen {
     u32 data;
     u8 levels[256]; // of its inputs
     u8 reset_control;
+    unsigned memory_writes;         // through the watcher
     unsigned own_reads, own_writes; // the device's calls
     unsigned write_bar;             // the last write to registers
     u64 write_offset, write_value;

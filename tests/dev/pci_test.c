@@ -226,7 +226,9 @@ static void impossible_places_are_errors(void **arg)
         {{"pci", "memory64_base", "0xc0001000", "pci", "memory64_size", "1GiB"}, "overlaps"},
         {{"pci", "memory_size", "3GiB"}, "beyond 4 GiB"},
         {{"pci", "io_size", "0x8000"}, "beyond the last port"},
-        {{"pci", "memory", "pc.watcher"}, "provides no 'mem_port'"},
+        {{"pci", "memory", "pc.dev0"}, "provides no 'mem_port'"},
+        {{"dev0", "host", "pc.ram"}, "pc.ram (ram) is no PCI host"},
+        {{"dev0", "host", "pc.pcc"}, "did you mean 'pc.pci'?"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -252,6 +254,28 @@ static void a_function_without_a_host_is_an_error(void **arg)
     sim_release(&sim);
 }
 
+static void a_function_can_name_its_host(void **arg)
+{
+    static const char *const set[] = {"dev0", "host", "pc.pci", NULL};
+    struct pci_machine m;
+
+    pci_machine_init(&m, 1, set);
+    assert_int_equal(config_get(&m, 1, 0, 4), IDENTITY);
+    sim_release(&m.sim);
+}
+
+static void a_function_is_made_by_its_device_only(void **arg)
+{
+    struct sim sim;
+    struct error err;
+
+    sim_init(&sim);
+    assert_non_null(component_new(&sim, &pci_function_type, NULL, "alone", &err));
+    assert_false(sim_build(&sim, &err));
+    assert_non_null(strstr(err.message, "is made by its device"));
+    sim_release(&sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +293,8 @@ int main(void)
         cmocka_unit_test(a_slot_can_have_several_functions),
         cmocka_unit_test(impossible_places_are_errors),
         cmocka_unit_test(a_function_without_a_host_is_an_error),
+        cmocka_unit_test(a_function_can_name_its_host),
+        cmocka_unit_test(a_function_is_made_by_its_device_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
