@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The public C API of facet. The command line and every language binding use nothing else.
 //
-// A machine is made from settings (cpus, memory, CPUID level, seed...), gets one program, is run,
-// and is asked for its statistics. Several machines may live in one process; one machine is used by
-// one thread at a time (only facet_machine_stop may be called from anywhere, signal handlers
-// included). Functions that can fail return false (or NULL) and fill `*err`, which is never NULL;
-// nothing here prints, exits or reads the environment. Strings that are passed in are copied;
-// strings that are handed out live as long as the object they came from.
+// A machine is made from settings (cpus, memory, CPUID level, seed...), gets one program or boots
+// one kernel, is run, and is asked for its statistics. Several machines may live in one process;
+// one machine is used by one thread at a time (only facet_machine_stop may be called from anywhere,
+// signal handlers included). Functions that can fail return false (or NULL) and fill `*err`, which
+// is never NULL; nothing here prints, exits or reads the environment. Strings that are passed in
+// are copied; strings that are handed out live as long as the object they came from.
 #pragma once
 
 #include <stdbool.h>
@@ -93,14 +93,49 @@ bool facet_machine_load(struct facet_machine *machine, const struct facet_progra
 // The fixed environment that a program gets when none is given, NULL-terminated.
 const char *const *facet_default_environment(void);
 
+// ---- whole computers ----
+
+struct facet_boot {
+    const char *kernel; // a Linux bzImage, a vmlinux, or a Multiboot or PVH kernel
+    const char *entry;  // "auto", "linux64", "pvh" or "multiboot"; NULL: "auto"
+    const char *initrd; // NULL: none
+    const char *append; // the kernel's command line; NULL: one that uses the first serial port
+};
+
+// Builds a computer and loads the kernel, ready to run from its first instruction. Besides the
+// settings, every parameter of its components can be set: "pc.uart0.char_ticks", and components can
+// be added: "pc.disk0.type". docs/formats/machine.md
+bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *boot,
+                        struct facet_error *err);
+
+// Where characters go that the guest writes to serial port `port` (0 is the console).
+typedef void facet_console_fn(void *context, const char *data, size_t size);
+void facet_machine_console(struct facet_machine *machine, unsigned port, facet_console_fn *output,
+                           void *context);
+// Characters for the guest; returns how many it took.
+size_t facet_machine_type(struct facet_machine *machine, unsigned port, const char *data,
+                          size_t size);
+// Called by facet_machine_run many times a second, for what comes from outside (a keyboard). With
+// `idle_ms` 0 it returns at once; else the guest has nothing to do for that many milliseconds of
+// its time, and it may wait as long as that for something to come; returns how long it did.
+typedef unsigned facet_poll_fn(void *context, unsigned idle_ms);
+void facet_machine_on_poll(struct facet_machine *machine, facet_poll_fn *poll, void *context);
+// After an end that is no success: registers of all CPUs and the console's last lines, as text.
+// Valid until the next call for this machine.
+const char *facet_machine_report(struct facet_machine *machine);
+
 // ---- running ----
 
 enum facet_end {
-    FACET_END_EXITED,   // the program ended; `status` is its exit status
-    FACET_END_KILLED,   // a signal ended the program; `status` is the signal's number
-    FACET_END_LIMIT,    // the limit max_insts was reached
-    FACET_END_STOPPED,  // facet_machine_stop; `status` is its argument
-    FACET_END_DEADLOCK, // nothing can ever run again
+    FACET_END_EXITED,    // the program ended; `status` is its exit status
+    FACET_END_KILLED,    // a signal ended the program; `status` is the signal's number
+    FACET_END_LIMIT,     // the limit max_insts was reached
+    FACET_END_STOPPED,   // facet_machine_stop; `status` is its argument
+    FACET_END_DEADLOCK,  // nothing can ever run again
+    FACET_END_POWER_OFF, // a computer's guest switched it off
+    FACET_END_RESET,     // a computer's guest reset it
+    FACET_END_PANIC,     // the guest's kernel panicked
+    FACET_END_SHUTDOWN,  // triple fault
 };
 
 struct facet_result {

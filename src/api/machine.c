@@ -1,30 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// struct facet_machine: settings first, then a loaded program (machine/se.h),
-// then runs.
+// Machines, and programs on them; computers are in api/boot.c.
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "api/api_priv.h"
 #include "api/host_priv.h"
-#include "api/settings.h"
+#include "api/machine_priv.h"
 #include "base/alloc.h"
 #include "base/bug.h"
 #include "base/log.h"
 #include "cpu/functional/functional.h"
 #include "machine/insn_trace.h"
-#include "machine/se.h"
 #include "sim/config.h"
-
-struct facet_machine {
-    struct settings settings;
-    struct arena arena;       // of texts among the settings
-    struct se_machine *se;    // owned; NULL until a program is loaded
-    struct dyn_batch *batch;  // owned; of a traced machine
-    struct insn_trace *trace; // owned; NULL: none
-    volatile sig_atomic_t stopped_by;
-};
 
 const char *const *facet_default_environment(void)
 {
@@ -44,10 +32,25 @@ void facet_machine_free(struct facet_machine *machine)
     if (!machine)
         return;
     se_free(machine->se);
+    computer_free(machine->computer);
+    for (size_t i = 0; i < machine->assignments.count; i++)
+        free(machine->assignments.items[i]);
+    free(machine->assignments.items);
+    for (size_t i = 0; i < machine->files.count; i++)
+        free(machine->files.items[i]);
+    free(machine->files.items);
     dyn_batch_free(machine->batch);
     insn_trace_free(machine->trace);
     arena_release(&machine->arena);
     free(machine);
+}
+
+static void add_assignment(struct facet_machine *machine, const char *path, const char *value)
+{
+    AUTO(strbuf) struct strbuf text = {0};
+
+    strbuf_printf(&text, "%s=%s", path, value);
+    VEC_PUSH(&machine->assignments, xstrdup(strbuf_text(&text)));
 }
 
 bool facet_machine_set(struct facet_machine *machine, const char *path, const char *value,
@@ -55,8 +58,12 @@ bool facet_machine_set(struct facet_machine *machine, const char *path, const ch
 {
     struct error inner;
 
-    if (machine->se && strcmp(path, "max_insts") != 0)
+    if ((machine->se || machine->computer) && strncmp(path, "max_", 4) != 0)
         return api_error(err, FACET_ERROR_USAGE, "%s: settings come before the program", path);
+    if (strncmp(path, "pc.", 3) == 0) {
+        add_assignment(machine, path, value);
+        return true;
+    }
     return settings_set(&machine->settings, path, value, &machine->arena, &inner) ||
            api_fail(err, &inner);
 }
@@ -84,7 +91,10 @@ bool facet_machine_read(struct facet_machine *machine, const char *file, struct 
     config_init(&cfg);
     if (config_read(&cfg, file) || cfg.top) {
         for (struct config_node *node = cfg.top->first; node; node = node->next)
-            read_setting(machine, &cfg, node);
+            if (strcmp(node->key, "pc") == 0) // read again when the computer is built
+                VEC_PUSH(&machine->files, xstrdup(file));
+            else
+                read_setting(machine, &cfg, node);
     }
     good = config_check(&cfg, &inner) || api_fail(err, &inner);
     config_release(&cfg);
@@ -179,8 +189,8 @@ bool facet_machine_load(struct facet_machine *machine, const struct facet_progra
     struct se_options options;
     struct error inner;
 
-    if (machine->se)
-        return api_error(err, FACET_ERROR_USAGE, "a machine gets one program");
+    if (machine->se || machine->computer)
+        return api_error(err, FACET_ERROR_USAGE, "a machine gets one program or one kernel");
     if (machine->settings.traced && !machine->batch) {
         machine->batch = dyn_batch_new(BATCH_INSTS, count_only, NULL, &inner);
         if (!machine->batch)
@@ -231,6 +241,8 @@ bool facet_machine_run(struct facet_machine *machine, struct facet_result *ret_r
     struct se_result result;
     struct error inner;
 
+    if (machine->computer)
+        return api_run_computer(machine, ret_result, err);
     if (!machine->se)
         return api_error(err, FACET_ERROR_USAGE, "no program is loaded");
     if (!se_run(machine->se, limit, &result, &inner) || !insn_trace_flush(machine->trace, &inner))
@@ -256,6 +268,8 @@ void facet_machine_stop(struct facet_machine *machine, int why)
     machine->stopped_by = why;
     if (machine->se)
         se_stop(machine->se);
+    if (machine->computer)
+        computer_stop(machine->computer);
 }
 
 // ---- what a run leaves ----
@@ -265,9 +279,12 @@ bool facet_machine_write_stats(struct facet_machine *machine, const char *file,
 {
     struct error inner;
 
-    if (!machine->se)
+    if (!machine->se && !machine->computer)
         return api_error(err, FACET_ERROR_USAGE, "no program is loaded");
-    return stat_set_write(se_stats(machine->se), file, &inner) || api_fail(err, &inner);
+    return stat_set_write(machine->computer ? computer_stats(machine->computer)
+                                            : se_stats(machine->se),
+                          file, &inner) ||
+           api_fail(err, &inner);
 }
 
 // Splits "folder/name" and looks at the folder.

@@ -22,6 +22,12 @@ enum exec_exit_code {
 };
 #undef EXEC_CODE
 
+#define BOOT_CODE(name, number, meaning) BOOT_##name = (number),
+enum boot_exit_code {
+#include "cli/exit_codes.def"
+};
+#undef BOOT_CODE
+
 // One row of the option table. `command` is NULL for options that every command takes.
 struct cli_option {
     const char *command;

@@ -109,6 +109,13 @@ void cli_print_exit_codes(FILE *out, bool markdown)
 #define EXEC_CODE(name, number, meaning) print_code(out, markdown, number, meaning);
 #include "cli/exit_codes.def"
 #undef EXEC_CODE
+    fprintf(out,
+            "\nfacet boot gives 0 when the guest switched itself off or reset itself, and N "
+            "when it ended the run with N; besides:\n%s",
+            rule);
+#define BOOT_CODE(name, number, meaning) print_code(out, markdown, number, meaning);
+#include "cli/exit_codes.def"
+#undef BOOT_CODE
     fputc('\n', out);
     print_wrapped(out,
                   "A program may itself end with one of these. Whose status it was is told without "

@@ -47,6 +47,41 @@ static const struct cli_option options[] = {
      "Which messages to show: error, warn, info or debug, or WHO=LEVEL pairs separated by commas "
      "(linux=debug,cpu*=info)."},
 
+    {"boot", "kernel", "FILE", NULL, false, NULL,
+     "The kernel: a Linux bzImage as distributions ship it, a vmlinux, or a Multiboot or PVH "
+     "kernel."},
+    {"boot", "initrd", "FILE", NULL, false, NULL, "The initial RAM disk."},
+    {"boot", "append", "TEXT", "console=ttyS0 panic=-1", false, NULL, "The kernel's command line."},
+    {"boot", "kernel-entry", "HOW", "auto", false, NULL,
+     "How the kernel is entered: auto, linux64, pvh or multiboot."},
+    {"boot", "cpus", "N", "1", false, "cpus", "Number of simulated CPUs, 1 to 64."},
+    {"boot", "mem", "SIZE", "512MiB", false, "mem", "Memory of the guest."},
+    {"boot", "cpu", "MODEL", "functional", false, "cpu", "CPU model: functional."},
+    {"boot", "cpuid", "LEVEL", "x86-64-v3", false, "cpuid",
+     "The instruction set that the guest sees: x86-64-v1, x86-64-v2 or x86-64-v3."},
+    {"boot", "clock", "FREQUENCY", "2GHz", false, "clock",
+     "Clock of the CPUs and of their time stamp counters."},
+    {"boot", "quantum", "N", "10000", false, "quantum",
+     "Instructions that a CPU runs before the next one has its turn."},
+    {"boot", "seed", "N", "1", false, "seed", "Seed of everything that is random to the guest."},
+    {"boot", "max-insts", "N", NULL, false, "max_insts",
+     "End the run after N instructions of all CPUs together (exit code 124). Suffixes k, M, G."},
+    {"boot", "max-time", "TIME", NULL, false, "max_time",
+     "End the run at this simulated time (exit code 124): 10s, 250ms."},
+    {"boot", "config", "FILE", NULL, true, NULL,
+     "Read settings, or the computer's description (a mapping `pc:`), from a YAML file. Options of "
+     "the command line win over it."},
+    {"boot", "set", "PATH=VALUE", NULL, true, NULL,
+     "Give one parameter of the computer its value, or add a component: pc.uart0.char_ticks=87us."},
+    {"boot", "stats-file", "FILE", NULL, true, NULL,
+     "Write the statistics to FILE when the run ends, however it ends. The name says the format: "
+     ".txt (gem5's stats.txt layout), .json or .csv."},
+    {"boot", "status-file", "FILE", NULL, false, NULL,
+     "Write to FILE, as JSON, how the run ended."},
+    {"boot", "log", "SPEC", "warn", false, NULL,
+     "Which messages to show: error, warn, info or debug, or WHO=LEVEL pairs separated by commas "
+     "(pc.uart*=debug)."},
+
     {"doctor", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"version", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"help", "man", NULL, NULL, false, NULL, "Write the man page (roff) of the topic."},

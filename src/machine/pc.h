@@ -46,12 +46,14 @@ enum pc_end {
     PC_EXIT,      // a test kernel's exit port, or an operation for the simulator; value: its code
     PC_PANIC,     // pvpanic; value: its bits
     PC_SHUTDOWN,  // triple fault; value: the core
+    PC_IDLE,      // limits.idle: nothing to do until pc_next_event
     PC_HALTED,    // all cores wait for interrupts, and nothing can raise one
 };
 
 struct pc_limits {
     u64 insts; // of all cores, since the start; ~0: none
     tick when; // ~0: none
+    bool idle; // end instead of skipping time in which no core has work
 };
 
 struct pc_result {
@@ -65,6 +67,8 @@ struct pc_result pc_run(struct component *pc, const struct pc_limits *limits);
 // Asks it to come back soon; safe in a signal handler.
 void pc_stop(struct component *pc);
 u64 pc_insts(const struct component *pc);
+// When the next thing happens; ~0: never.
+tick pc_next_event(const struct component *pc);
 // The state lists hold everything: before the machine is saved or hashed.
 void pc_publish(struct component *pc);
 

@@ -200,6 +200,10 @@ static void wait_for_event(struct pc *pc, const struct pc_limits *limits)
         pc_request(&pc->base, PC_HALTED, 0);
         return;
     }
+    if (limits->idle) {
+        pc_request(&pc->base, PC_IDLE, 0);
+        return;
+    }
     event_queue_run(q, MAX(next, q->now));
     pc->n.idleTicks += q->now - before;
 }
@@ -238,6 +242,11 @@ struct pc_result pc_run(struct component *c, const struct pc_limits *limits)
         step(pc, limits);
     }
     return pc->end;
+}
+
+tick pc_next_event(const struct component *c)
+{
+    return event_queue_next(&c->sim->queue);
 }
 
 u64 pc_insts(const struct component *c)

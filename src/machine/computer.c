@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "machine/fs.h"
+#include "machine/computer.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -16,18 +16,18 @@
 #include <stdio.h>
 #include <string.h>
 
-const char fs_default_append[] = "console=ttyS0 panic=-1";
+const char computer_default_append[] = "console=ttyS0 panic=-1";
 
 // gem5's names where gem5 has the quantity.
-#define FS_STATS(S, SV, SH, SG, SR)                                            \
+#define COMPUTER_STATS(S, SV, SH, SG, SR)                                      \
     SR(simSeconds, simTicks, simFreq, "Second", "Number of seconds simulated") \
     S(simTicks, "Tick", "Number of ticks simulated")                           \
     S(simFreq, "(Tick/Second)", "Ticks per simulated second")                  \
     S(simInsts, "Count", "Number of instructions simulated")
-STAT_STRUCT(fs_stats_data, FS_STATS);
-static STAT_FIELDS(fs_stats_data, FS_STATS);
+STAT_STRUCT(computer_stats_data, COMPUTER_STATS);
+static STAT_FIELDS(computer_stats_data, COMPUTER_STATS);
 
-struct fs_machine {
+struct computer {
     struct config config;
     struct sim sim;
     struct component *pc; // of the sim
@@ -38,10 +38,10 @@ struct fs_machine {
     struct console_log console;
     struct simop simop;
     struct stat_set stats;
-    struct fs_stats_data n;
+    struct computer_stats_data n;
 };
 
-void fs_free(struct fs_machine *m)
+void computer_free(struct computer *m)
 {
     if (!m)
         return;
@@ -54,14 +54,14 @@ void fs_free(struct fs_machine *m)
     free(m);
 }
 
-struct component *fs_board(struct fs_machine *m)
+struct component *computer_board(struct computer *m)
 {
     return m->pc;
 }
 
 // ---- building
 
-static bool describe(struct fs_machine *m, const struct fs_options *o, struct error *err)
+static bool describe(struct computer *m, const struct computer_options *o, struct error *err)
 {
     struct config *cfg = &m->config;
 
@@ -74,7 +74,7 @@ static bool describe(struct fs_machine *m, const struct fs_options *o, struct er
     return config_check(cfg, err);
 }
 
-static bool build(struct fs_machine *m, struct error *err)
+static bool build(struct computer *m, struct error *err)
 {
     (void)config_create(&m->config, &m->sim, "pc", machine_types);
     if (!config_check(&m->config, err))
@@ -85,14 +85,14 @@ static bool build(struct fs_machine *m, struct error *err)
     return sim_build(&m->sim, err);
 }
 
-static void add_stats(struct fs_machine *m)
+static void add_stats(struct computer *m)
 {
     m->n.simFreq = TICKS_PER_SECOND;
-    stat_set_add(&m->stats, "", fs_stats_data_fields, &m->n);
+    stat_set_add(&m->stats, "", computer_stats_data_fields, &m->n);
     stat_set_add_tree(&m->stats, m->pc);
 }
 
-const struct stat_set *fs_stats(struct fs_machine *m)
+const struct stat_set *computer_stats(struct computer *m)
 {
     m->n.simTicks = m->sim.queue.now;
     m->n.simInsts = pc_insts(m->pc);
@@ -101,10 +101,10 @@ const struct stat_set *fs_stats(struct fs_machine *m)
 
 // ---- loading
 
-static bool read_files(struct fs_machine *m, const struct fs_options *o, struct error *err)
+static bool read_files(struct computer *m, const struct computer_options *o, struct error *err)
 {
     m->entry = o->entry;
-    m->append = xstrdup(o->append ? o->append : fs_default_append);
+    m->append = xstrdup(o->append ? o->append : computer_default_append);
     if (!boot_image_read(&m->kernel, o->kernel, err))
         return false;
     return !o->initrd || file_read(o->initrd, GiB(4), &m->initrd, err) ||
@@ -112,7 +112,7 @@ static bool read_files(struct fs_machine *m, const struct fs_options *o, struct 
 }
 
 // What firmware and boot loader do: after every reset of the machine.
-static bool load(struct fs_machine *m, struct error *err)
+static bool load(struct computer *m, struct error *err)
 {
     struct component *first = pc_core(m->pc, 0);
     struct boot_range ranges[BOOT_RANGES_MAX];
@@ -139,9 +139,9 @@ static bool load(struct fs_machine *m, struct error *err)
     return true;
 }
 
-struct fs_machine *fs_new(const struct fs_options *o, struct error *err)
+struct computer *computer_new(const struct computer_options *o, struct error *err)
 {
-    struct fs_machine *m = xcalloc(1, sizeof(*m));
+    struct computer *m = xcalloc(1, sizeof(*m));
 
     sim_init(&m->sim);
     if (!describe(m, o, err) || !build(m, err) || !read_files(m, o, err))
@@ -154,14 +154,13 @@ struct fs_machine *fs_new(const struct fs_options *o, struct error *err)
     add_stats(m);
     return m;
 fail:
-    fs_free(m);
+    computer_free(m);
     return NULL;
 }
 
 // ---- consoles
 
-static struct component *uart(struct fs_machine *m, unsigned port,
-                              const struct char_device_ops **ret)
+static struct component *uart(struct computer *m, unsigned port, const struct char_device_ops **ret)
 {
     char name[16];
     struct component *c;
@@ -172,7 +171,7 @@ static struct component *uart(struct fs_machine *m, unsigned port,
     return c;
 }
 
-void fs_connect_console(struct fs_machine *m, unsigned port, struct char_output output)
+void computer_connect_console(struct computer *m, unsigned port, struct char_output output)
 {
     const struct char_device_ops *ops;
     struct component *c = uart(m, port, &ops);
@@ -184,7 +183,7 @@ void fs_connect_console(struct fs_machine *m, unsigned port, struct char_output 
     ops->connect(c, output);
 }
 
-size_t fs_console_input(struct fs_machine *m, unsigned port, const u8 *data, size_t size)
+size_t computer_console_input(struct computer *m, unsigned port, const u8 *data, size_t size)
 {
     const struct char_device_ops *ops;
     struct component *c = uart(m, port, &ops);
@@ -197,26 +196,27 @@ size_t fs_console_input(struct fs_machine *m, unsigned port, const u8 *data, siz
 
 // ---- running
 
-static void describe_end(struct fs_machine *m, struct fs_result *r)
+static void describe_end(struct computer *m, struct computer_result *r)
 {
     static const char *const reasons[] = {
-        [FS_POWER_OFF] = "the guest switched itself off",
-        [FS_RESET] = "the guest reset itself",
-        [FS_HALTED] = "all CPUs wait for interrupts, and no timer is set that could wake one",
-        [FS_STOPPED] = "stopped on request",
-        [FS_LIMIT] = "a limit was reached",
+        [COMPUTER_POWER_OFF] = "the guest switched itself off",
+        [COMPUTER_RESET] = "the guest reset itself",
+        [COMPUTER_HALTED] = "all CPUs wait for interrupts, and no timer is set that could wake one",
+        [COMPUTER_STOPPED] = "stopped on request",
+        [COMPUTER_LIMIT] = "a limit was reached",
+        [COMPUTER_IDLE] = "nothing to do for a while",
     };
 
     switch (r->end) {
-    case FS_EXIT:
+    case COMPUTER_EXIT:
         snprintf(r->reason, sizeof(r->reason), "the guest ended the run with %u",
                  (unsigned)r->value);
         break;
-    case FS_PANIC:
+    case COMPUTER_PANIC:
         snprintf(r->reason, sizeof(r->reason), "the guest's kernel panicked%s%s",
                  m->console.panic[0] ? ": " : "", m->console.panic);
         break;
-    case FS_SHUTDOWN:
+    case COMPUTER_SHUTDOWN:
         snprintf(r->reason, sizeof(r->reason), "triple fault on CPU %u", (unsigned)r->value);
         break;
     default:
@@ -224,17 +224,20 @@ static void describe_end(struct fs_machine *m, struct fs_result *r)
     }
 }
 
-void fs_run(struct fs_machine *m, const struct fs_limits *limits, struct fs_result *ret_result)
+void computer_run(struct computer *m, const struct computer_limits *limits,
+                  struct computer_result *ret_result)
 {
-    static const enum fs_end ends[] = {
-        [PC_LIMIT] = FS_LIMIT,       [PC_STOPPED] = FS_STOPPED, [PC_POWER_OFF] = FS_POWER_OFF,
-        [PC_RESET] = FS_RESET,       [PC_EXIT] = FS_EXIT,       [PC_PANIC] = FS_PANIC,
-        [PC_SHUTDOWN] = FS_SHUTDOWN, [PC_HALTED] = FS_HALTED,
+    static const enum computer_end ends[] = {
+        [PC_LIMIT] = COMPUTER_LIMIT,     [PC_IDLE] = COMPUTER_IDLE,
+        [PC_STOPPED] = COMPUTER_STOPPED, [PC_POWER_OFF] = COMPUTER_POWER_OFF,
+        [PC_RESET] = COMPUTER_RESET,     [PC_EXIT] = COMPUTER_EXIT,
+        [PC_PANIC] = COMPUTER_PANIC,     [PC_SHUTDOWN] = COMPUTER_SHUTDOWN,
+        [PC_HALTED] = COMPUTER_HALTED,
     };
-    struct pc_limits l = {.insts = limits->insts, .when = limits->when};
+    struct pc_limits l = {.insts = limits->insts, .when = limits->when, .idle = limits->idle};
     struct pc_result end = pc_run(m->pc, &l);
 
-    *ret_result = (struct fs_result){
+    *ret_result = (struct computer_result){
         .end = ends[end.end],
         .value = end.value,
         .insts = pc_insts(m->pc),
@@ -243,7 +246,7 @@ void fs_run(struct fs_machine *m, const struct fs_limits *limits, struct fs_resu
     describe_end(m, ret_result);
 }
 
-void fs_stop(struct fs_machine *m)
+void computer_stop(struct computer *m)
 {
     pc_stop(m->pc);
 }
@@ -271,7 +274,7 @@ static void report_core(struct component *c, struct strbuf *out)
                   (unsigned long long)s->efer);
 }
 
-void fs_report(struct fs_machine *m, struct strbuf *out)
+void computer_report(struct computer *m, struct strbuf *out)
 {
     for (u32 i = 0; i < pc_cpus(m->pc); i++)
         report_core(pc_core(m->pc, i), out);

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Whole computers: from settings to a machine/computer.h, and their runs.
+#include "api/machine_priv.h"
+
+#include "api/host_priv.h"
+#include "base/alloc.h"
+#include "base/bug.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// Between two looks at what comes from outside: about 10 ms of host time.
+enum { POLL_INSTS = 2000000 };
+enum { MS_TICKS = 1000000000 };
+
+static const char *setting_text(const struct settings *s, const char *name, struct strbuf *out)
+{
+    int index = params_find(settings_fields, name);
+    union param_value value;
+
+    ASSERT(index >= 0);
+    memcpy(&value, (const u64 *)(const void *)s + index, sizeof(value));
+    out->length = 0;
+    if (settings_fields[index].kind == PARAM_CHOICE) {
+        const char *choice = settings_fields[index].choices;
+
+        for (u64 i = 0; i < value.number; i++)
+            choice = strchr(choice, '|') + 1;
+        strbuf_printf(out, "%.*s", (int)strcspn(choice, "|"), choice);
+    } else {
+        params_format_value(&settings_fields[index], value, out);
+    }
+    return strbuf_text(out);
+}
+
+// The settings that are parameters of the board, then the assignments, which win.
+static char **all_assignments(const struct facet_machine *machine)
+{
+    static const char *const board[] = {"mem", "cpus", "clock", "quantum", "cpuid", "seed"};
+    struct assignments all = {0};
+    AUTO(strbuf) struct strbuf text = {0};
+
+    for (u32 i = 0; i < ARRAY_SIZE(board); i++) {
+        AUTO(strbuf) struct strbuf line = {0};
+
+        strbuf_printf(&line, "pc.%s=%s", board[i],
+                      setting_text(&machine->settings, board[i], &text));
+        VEC_PUSH(&all, xstrdup(strbuf_text(&line)));
+    }
+    for (size_t i = 0; i < machine->assignments.count; i++)
+        VEC_PUSH(&all, xstrdup(machine->assignments.items[i]));
+    VEC_PUSH(&all, NULL);
+    return all.items;
+}
+
+static bool entry_of(const char *name, enum boot_entry *ret, struct facet_error *err)
+{
+    for (u32 i = 0; boot_entry_names[i]; i++)
+        if (!name || strcmp(name, boot_entry_names[i]) == 0) {
+            *ret = (enum boot_entry)i;
+            return true;
+        }
+    return api_error(err, FACET_ERROR_USAGE,
+                     "no way '%s' to enter a kernel; there are auto, linux64, pvh and multiboot",
+                     name);
+}
+
+bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *boot,
+                        struct facet_error *err)
+{
+    struct computer_options options = {
+        .kernel = boot->kernel,
+        .initrd = boot->initrd,
+        .append = boot->append,
+    };
+    struct error inner;
+    char **assignments;
+
+    if (machine->se || machine->computer)
+        return api_error(err, FACET_ERROR_USAGE, "a machine gets one program or one kernel");
+    if (!entry_of(boot->entry, &options.entry, err))
+        return false;
+    assignments = all_assignments(machine);
+    options.assignments = (const char *const *)assignments;
+    VEC_PUSH(&machine->files, NULL);
+    machine->files.count--;
+    options.files = (const char *const *)machine->files.items;
+    machine->computer = computer_new(&options, &inner);
+    for (char **a = assignments; *a; a++)
+        free(*a);
+    free(assignments);
+    return machine->computer || api_fail(err, &inner);
+}
+
+// ---- consoles
+
+struct console {
+    facet_console_fn *output;
+    void *context;
+};
+
+static void console_write(void *ctx, const u8 *data, size_t size)
+{
+    struct console *console = ctx;
+
+    console->output(console->context, (const char *)data, size);
+}
+
+void facet_machine_console(struct facet_machine *machine, unsigned port, facet_console_fn *output,
+                           void *context)
+{
+    struct console *console;
+
+    if (!machine->computer)
+        return;
+    console = arena_alloc(&machine->arena, sizeof(*console));
+    *console = (struct console){.output = output, .context = context};
+    computer_connect_console(machine->computer, port,
+                             (struct char_output){.write = console_write, .ctx = console});
+}
+
+size_t facet_machine_type(struct facet_machine *machine, unsigned port, const char *data,
+                          size_t size)
+{
+    return machine->computer
+               ? computer_console_input(machine->computer, port, (const u8 *)data, size)
+               : 0;
+}
+
+void facet_machine_on_poll(struct facet_machine *machine, facet_poll_fn *poll, void *context)
+{
+    machine->poll = poll;
+    machine->poll_context = context;
+}
+
+const char *facet_machine_report(struct facet_machine *machine)
+{
+    AUTO(strbuf) struct strbuf text = {0};
+
+    if (machine->computer)
+        computer_report(machine->computer, &text);
+    return arena_strdup(&machine->arena, strbuf_text(&text));
+}
+
+// ---- running
+
+static enum facet_end end_of(enum computer_end end)
+{
+    switch (end) {
+    case COMPUTER_POWER_OFF:
+        return FACET_END_POWER_OFF;
+    case COMPUTER_RESET:
+        return FACET_END_RESET;
+    case COMPUTER_EXIT:
+        return FACET_END_EXITED;
+    case COMPUTER_PANIC:
+        return FACET_END_PANIC;
+    case COMPUTER_SHUTDOWN:
+        return FACET_END_SHUTDOWN;
+    case COMPUTER_HALTED:
+        return FACET_END_DEADLOCK;
+    case COMPUTER_LIMIT:
+        return FACET_END_LIMIT;
+    case COMPUTER_STOPPED:
+        return FACET_END_STOPPED;
+    case COMPUTER_IDLE:
+        break;
+    }
+    BUG("end %d", (int)end);
+}
+
+// Runs in slices, with a look outside between two. An idle guest waits as long as its own time
+// says, so that a terminal sees it at its own pace.
+static void run_polled(struct facet_machine *machine, const struct computer_limits *limits,
+                       struct computer_result *r)
+{
+    struct computer_limits slice = *limits;
+    tick now = 0;
+
+    for (;;) {
+        u64 done = pc_insts(computer_board(machine->computer));
+        unsigned wait_ms = 0;
+
+        slice.insts = MIN(limits->insts, done + POLL_INSTS);
+        slice.when = limits->when;
+        slice.idle = true;
+        computer_run(machine->computer, &slice, r);
+        if (r->end == COMPUTER_IDLE) {
+            tick next = pc_next_event(computer_board(machine->computer));
+
+            wait_ms = (unsigned)MIN((next - r->ticks) / MS_TICKS + 1, 1000u);
+        } else if (r->end != COMPUTER_LIMIT || r->insts >= limits->insts ||
+                   r->ticks >= limits->when) {
+            return;
+        }
+        wait_ms = machine->poll(machine->poll_context, wait_ms);
+        if (r->end != COMPUTER_IDLE)
+            continue;
+        now = r->ticks;
+        slice.idle = false;
+        slice.insts = limits->insts;
+        slice.when = MIN(limits->when, now + (tick)MAX(wait_ms, 1u) * MS_TICKS);
+        computer_run(machine->computer, &slice, r);
+        if (r->end != COMPUTER_LIMIT)
+            return;
+    }
+}
+
+bool api_run_computer(struct facet_machine *machine, struct facet_result *ret_result,
+                      struct facet_error *err)
+{
+    const struct settings *s = &machine->settings;
+    struct computer_limits limits = {.insts = s->max_insts ? s->max_insts : UINT64_MAX,
+                                     .when = s->max_time ? s->max_time : UINT64_MAX};
+    double start = host_now();
+    struct computer_result r;
+
+    if (machine->poll)
+        run_polled(machine, &limits, &r);
+    else
+        computer_run(machine->computer, &limits, &r);
+    *ret_result = (struct facet_result){
+        .end = end_of(r.end),
+        .status = r.end == COMPUTER_STOPPED ? machine->stopped_by : (int)r.value,
+        .insts = r.insts,
+        .ticks = r.ticks,
+        .seconds = host_now() - start,
+    };
+    snprintf(ret_result->reason, sizeof(ret_result->reason), "%s", r.reason);
+    return true;
+}

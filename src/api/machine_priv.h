@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A machine of the public API: settings first, then a loaded program (machine/se.h) or a booted
+// computer (machine/computer.h), then runs.
+#pragma once
+
+#include <signal.h>
+
+#include "api/api_priv.h"
+#include "api/settings.h"
+#include "cpu/cpu.h"
+#include "machine/computer.h"
+#include "machine/se.h"
+
+struct insn_trace;
+
+// Assignments to a computer's description, in order; NULL at the end.
+struct assignments {
+    char **items; // owned
+    size_t count, room;
+};
+
+struct facet_machine {
+    struct settings settings;
+    struct arena arena;             // of texts among the settings
+    struct assignments assignments; // "pc.uart0.char_ticks=1us"
+    struct assignments files;       // with descriptions
+    struct se_machine *se;          // owned; NULL until a program is loaded
+    struct computer *computer;      // owned; NULL until a computer is booted
+    struct dyn_batch *batch;        // owned; of a traced machine
+    struct insn_trace *trace;       // owned; NULL: none
+    facet_poll_fn *poll;
+    void *poll_context;
+    volatile sig_atomic_t stopped_by;
+};
+
+// api/boot.c: the part of facet_machine_run that is about computers.
+bool api_run_computer(struct facet_machine *machine, struct facet_result *ret_result,
+                      struct facet_error *err);

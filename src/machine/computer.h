@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A whole computer (full system): a PC board from a description, a kernel loaded as firmware and a
+// boot loader would, and what its run needs from outside: consoles, ends that are understood.
+// Single-threaded; only computer_stop may come from elsewhere.
+#pragma once
+
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "machine/pc.h"
+#include "os/boot/boot_load.h"
+#include "sim/char_device.h"
+#include "sim/stats.h"
+
+struct computer_options {
+    // The machine: assignments to parameters ("pc.mem=1GiB", "pc.disk0.type=disk"), over a
+    // description in YAML; NULL-terminated, either may be NULL.
+    const char *const *files;
+    const char *const *assignments;
+    const char *kernel;
+    enum boot_entry entry;
+    const char *initrd; // NULL: none
+    const char *append; // the command line; NULL: computer_default_append
+};
+
+extern const char computer_default_append[];
+
+enum computer_end {
+    COMPUTER_POWER_OFF,
+    COMPUTER_RESET,
+    COMPUTER_EXIT,     // by the guest's own request; value: its code
+    COMPUTER_PANIC,    // the guest's kernel panicked
+    COMPUTER_SHUTDOWN, // triple fault
+    COMPUTER_HALTED,   // all cores wait for what can never come
+    COMPUTER_LIMIT,    // computer_run may be called again
+    COMPUTER_STOPPED,  // computer_stop; computer_run may be called again
+    COMPUTER_IDLE,     // limits.idle: nothing to do for a while; computer_run may be called again
+};
+
+struct computer_limits {
+    u64 insts; // of all cores, since the machine's start; ~0: none
+    tick when; // ~0: none
+    bool idle; // end instead of skipping time in which nothing happens
+};
+
+struct computer_result {
+    enum computer_end end;
+    u32 value;
+    u64 insts;
+    tick ticks;
+    char reason[256]; // one sentence for people
+};
+
+struct computer;
+
+// Builds the machine, loads the kernel. NULL and *err on failure.
+struct computer *computer_new(const struct computer_options *options, struct error *err);
+void computer_free(struct computer *m);
+
+// Where the guest's serial port goes (port 0 is the console), and characters for the guest; returns
+// how many were taken. Connect before the first run.
+void computer_connect_console(struct computer *m, unsigned port, struct char_output output);
+size_t computer_console_input(struct computer *m, unsigned port, const u8 *data, size_t size);
+
+void computer_run(struct computer *m, const struct computer_limits *limits,
+                  struct computer_result *ret_result);
+void computer_stop(struct computer *m);
+
+struct component *computer_board(struct computer *m);
+const struct stat_set *computer_stats(struct computer *m);
+// For people, after an end that is no success: registers of all cores and the console's last lines.
+void computer_report(struct computer *m, struct strbuf *out);
