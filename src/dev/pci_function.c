@@ -302,7 +302,8 @@ static bool dma_access(void *ctx, paddr addr, unsigned size, void *data, bool wr
 {
     struct pci_function *f = pci_function_of(ctx);
 
-    if (dma_host_page(f, addr & ~(paddr)(MEM_PAGE_SIZE - 1), write))
+    // Writable or not: RAM whose writes somebody watches has no page to write to, either.
+    if (dma_host_page(f, addr & ~(paddr)(MEM_PAGE_SIZE - 1), false))
         return mem_port_access(&f->host->memory, addr, size, data, write);
     f->n.dma_refused++;
     component_guest_warn(&f->base, "DMA to 0x%llx %s", (unsigned long long)addr,
