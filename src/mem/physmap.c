@@ -177,6 +177,14 @@ static bool nothing_there(struct physmap *m, paddr addr, unsigned size, void *da
     return false;
 }
 
+// The machine has failed: nobody sees what the memory holds instead.
+static bool lost(void *data, unsigned size, bool write)
+{
+    if (!write)
+        memset(data, 0xff, size);
+    return false;
+}
+
 static bool physmap_access(void *ctx, paddr addr, unsigned size, void *data, bool write)
 {
     struct physmap *m = physmap_of(ctx);
@@ -187,7 +195,7 @@ static bool physmap_access(void *ctx, paddr addr, unsigned size, void *data, boo
     if (!r->bytes)
         mmio_access(m, r, addr - r->base, size, data, write);
     else if (!ram_ready(r->ram, r->offset + (addr - r->base), size))
-        return false;
+        return lost(data, size, write);
     else if (!write)
         memcpy(data, r->bytes + (addr - r->base), size);
     else if (!r->rom)

@@ -163,6 +163,8 @@ static inline u64 frame_key(u64 ref)
 // Reads a map of memory.json into refs[chunks]; NULL: only checks it.
 bool map_read(const char *map, const struct checkpoint_source *s, u64 chunks, u64 *refs,
               struct error *err) MUST_CHECK;
+// How many chunks it has of each kind; false when it is malformed.
+bool map_count(const char *map, u64 chunks, u64 *ret_zero, u64 *ret_own, u64 *ret_inherited);
 const json_t *memory_find(const json_t *index, const char *name);
 // Checks all maps and counts of memory.json.
 bool memory_index_check(const json_t *index, const struct checkpoint_source *s,

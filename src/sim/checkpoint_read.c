@@ -206,35 +206,37 @@ static const char *parse_number(const char *s, u64 *ret_value)
     return s + n;
 }
 
-// "-", "n" or "d:n", then nothing, "*k" or "+k"; NULL when it is none, or a chunk there is not.
-static const char *parse_run(const char *s, const struct checkpoint_source *source, u64 *ret_first,
-                             u64 *ret_count, bool *ret_same)
-{
-    u64 depth = 0, number = 0, extra = 0;
-    bool zero = *s == '-', more;
+struct map_run {
+    u64 depth, number, count;
+    bool zero, same; // same: one chunk, `count` times; else so many, one after the other
+};
 
-    s = zero ? s + 1 : parse_number(s, &number);
-    if (s && !zero && *s == ':') {
-        depth = number;
-        s = parse_number(s + 1, &number);
+// "-", "n" or "d:n", then nothing, "*k" or "+k"; NULL when it is none of these.
+static const char *parse_run(const char *s, struct map_run *r)
+{
+    *r = (struct map_run){.count = 1, .zero = *s == '-'};
+    s = r->zero ? s + 1 : parse_number(s, &r->number);
+    if (s && !r->zero && *s == ':') {
+        r->depth = r->number;
+        s = parse_number(s + 1, &r->number);
     }
-    if (!s)
+    if (!s || r->number > UINT32_MAX || r->depth > CHECKPOINT_DEPTH_MAX + 1)
         return NULL;
-    *ret_count = 1;
-    *ret_same = *s != '+';
-    more = *s == '+';
-    if (*s == '*' || more) {
-        s = parse_number(s + 1, ret_count);
-        if (!s || !*ret_count || (more && zero))
+    r->same = *s != '+';
+    if (*s == '*' || (*s == '+' && !r->zero)) {
+        s = parse_number(s + 1, &r->count);
+        if (!s || !r->count)
             return NULL;
-        extra = more ? *ret_count : 0;
-        *ret_count += more;
+        r->count += !r->same;
     }
-    if (!zero && (depth >= source->packs.count || number > UINT32_MAX || extra > UINT32_MAX ||
-                  number + extra >= source->packs.items[depth].chunk_count))
-        return NULL;
-    *ret_first = zero ? CHUNK_ZERO : chunk_ref(depth, number);
-    return s;
+    return *s == '\0' || (*s == ' ' && s[1]) ? s + (*s == ' ') : NULL;
+}
+
+static bool run_is_there(const struct map_run *r, const struct checkpoint_source *s)
+{
+    u64 last = r->number + (r->same ? 0 : r->count - 1);
+
+    return r->zero || (r->depth < s->packs.count && last < s->packs.items[r->depth].chunk_count);
 }
 
 bool map_read(const char *map, const struct checkpoint_source *s, u64 chunks, u64 *refs,
@@ -243,19 +245,37 @@ bool map_read(const char *map, const struct checkpoint_source *s, u64 chunks, u6
     u64 at = 0;
 
     while (*map) {
-        u64 first, count;
-        bool same;
+        struct map_run r;
+        u64 first;
 
-        map = parse_run(map, s, &first, &count, &same);
-        if (!map || count > chunks - at)
+        map = parse_run(map, &r);
+        if (!map || r.count > chunks - at || !run_is_there(&r, s))
             return damaged_map(err, "a map is malformed");
-        for (u64 i = 0; refs && i < count; i++)
-            refs[at + i] = same ? first : first + i;
-        at += count;
-        if (*map && (*map++ != ' ' || !*map))
-            return damaged_map(err, "a map is malformed");
+        first = r.zero ? CHUNK_ZERO : chunk_ref(r.depth, r.number);
+        for (u64 i = 0; refs && i < r.count; i++)
+            refs[at + i] = r.same ? first : first + i;
+        at += r.count;
     }
     return at == chunks || damaged_map(err, "a map is too short");
+}
+
+bool map_count(const char *map, u64 chunks, u64 *ret_zero, u64 *ret_own, u64 *ret_inherited)
+{
+    u64 counts[3] = {0}, at = 0;
+
+    while (*map) {
+        struct map_run r;
+
+        map = parse_run(map, &r);
+        if (!map || r.count > chunks - at)
+            return false;
+        counts[r.zero ? 0 : r.depth ? 2 : 1] += r.count;
+        at += r.count;
+    }
+    *ret_zero = counts[0];
+    *ret_own = counts[1];
+    *ret_inherited = counts[2];
+    return at == chunks;
 }
 
 const json_t *memory_find(const json_t *index, const char *name)
