@@ -20,6 +20,13 @@ u64 hash64_more(u64 hash, const void *data, size_t size)
     return XXH3_64bits_withSeed(data, size, hash);
 }
 
+struct hash128 hash128(const void *data, size_t size)
+{
+    XXH128_hash_t h = XXH3_128bits(data, size);
+
+    return (struct hash128){h.low64, h.high64};
+}
+
 struct sha256 sha256_start(void)
 {
     EVP_MD_CTX *c = EVP_MD_CTX_new();

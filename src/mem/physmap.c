@@ -24,7 +24,9 @@ COMPONENT_LISTS(physmap, PHYSMAP_PARAMS, NO_ROWS, PHYSMAP_STATS, NO_ROWS);
 
 struct range {
     paddr base, last;
-    u8 *bytes; // borrowed; NULL: mmio
+    u8 *bytes;                   // borrowed; NULL: mmio
+    const struct component *ram; // borrowed; whose bytes these are, from `offset` on
+    u64 offset;
     bool rom;
     struct mmio mmio;
 };
@@ -106,11 +108,14 @@ bool physmap_add_ram(struct component *c, paddr base, struct component *ram, u64
                          "%s: 0x%" PRIx64 " bytes from 0x%" PRIx64
                          " of %s are no whole pages of it",
                          c->path, size, offset, ram->path);
-    return add(
-        physmap_of(c),
-        (struct range){
-            .base = base, .last = base + size - 1, .bytes = ram_bytes(ram) + offset, .rom = rom},
-        err);
+    return add(physmap_of(c),
+               (struct range){.base = base,
+                              .last = base + size - 1,
+                              .bytes = ram_place(ram) + offset,
+                              .ram = ram,
+                              .offset = offset,
+                              .rom = rom},
+               err);
 }
 
 bool physmap_add_mmio(struct component *c, paddr base, struct mmio mmio, struct error *err)
@@ -173,6 +178,14 @@ static bool nothing_there(struct physmap *m, paddr addr, unsigned size, void *da
     return false;
 }
 
+// The machine has failed: nobody sees what the memory holds instead.
+static bool lost(void *data, unsigned size, bool write)
+{
+    if (!write)
+        memset(data, 0xff, size);
+    return false;
+}
+
 static bool physmap_access(void *ctx, paddr addr, unsigned size, void *data, bool write)
 {
     struct physmap *m = physmap_of(ctx);
@@ -182,6 +195,8 @@ static bool physmap_access(void *ctx, paddr addr, unsigned size, void *data, boo
         return nothing_there(m, addr, size, data, write);
     if (!r->bytes)
         mmio_access(m, r->mmio, addr - r->base, size, data, write);
+    else if (!ram_ready(r->ram, r->offset + (addr - r->base), size))
+        return lost(data, size, write);
     else if (!write)
         memcpy(data, r->bytes + (addr - r->base), size);
     else if (!r->rom)
@@ -195,7 +210,10 @@ static u8 *physmap_host_page(void *ctx, paddr page, bool write)
 {
     const struct range *r = find(physmap_of(ctx), page);
 
-    return r && r->bytes && !(write && r->rom) ? r->bytes + (page - r->base) : NULL;
+    if (!r || !r->bytes || (write && r->rom) ||
+        !ram_ready(r->ram, r->offset + (page - r->base), MEM_PAGE_SIZE))
+        return NULL;
+    return r->bytes + (page - r->base);
 }
 
 static bool physmap_bus_map(struct component *c, u64 base, struct mmio mmio, struct error *err)

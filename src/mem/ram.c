@@ -4,8 +4,10 @@
 
 #include "base/bug.h"
 #include "sim/checkpoint.h"
+#include "sim/sim.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -25,6 +27,8 @@ struct ram {
     struct ram_stats n;
     WIRED(u8 *bytes); // owned; saved by ram_save
     WIRED(int fd);    // owned; one more than the descriptor, 0: none
+    // Owned; what a restore has left to be filled, NULL: nothing.
+    DERIVED(struct checkpoint_lazy *lazy);
 };
 
 static struct ram *ram_of(const struct component *c)
@@ -71,6 +75,8 @@ static void ram_destroy(struct component *c)
 {
     struct ram *r = ram_of(c);
 
+    checkpoint_lazy_free(r->lazy);
+    r->lazy = NULL;
     if (r->bytes)
         munmap(r->bytes, r->p.size);
     if (r->fd)
@@ -89,11 +95,73 @@ static void ram_reset(struct component *c)
 {
     struct ram *r = ram_of(c);
 
+    checkpoint_lazy_free(r->lazy);
+    r->lazy = NULL;
     if (!clear(r))
         memset(r->bytes, 0, r->p.size);
 }
 
-static u64 ram_data_from(void *context, u64 at)
+// ---- checkpoints ----
+
+// Fills what a restore left; false when the machine has failed.
+static bool fill(struct ram *r, u64 at, u64 size)
+{
+    struct error err;
+
+    if (!checkpoint_lazy_fill(r->lazy, at, size, &err)) {
+        sim_fail(&r->base, &err);
+        return false;
+    }
+    if (!checkpoint_lazy_left(r->lazy)) {
+        checkpoint_lazy_free(r->lazy);
+        r->lazy = NULL;
+    }
+    return true;
+}
+
+static bool fill_all(struct ram *r, struct error *err)
+{
+    if (r->lazy && !checkpoint_lazy_complete(r->lazy, err))
+        return false;
+    checkpoint_lazy_free(r->lazy);
+    r->lazy = NULL;
+    return true;
+}
+
+// Private memory: the kernel's table of pages says which were ever touched (proc(5), pagemap).
+enum { PAGEMAP_ENTRIES = 4096 };
+#define PAGEMAP_HAS_DATA (3ull << 62) // present, or swapped out
+
+struct pagemap {
+    struct ram *ram; // borrowed
+    int fd;          // owned; -1: no such file
+    u64 first, count;
+    u64 entries[PAGEMAP_ENTRIES];
+};
+
+static u64 private_data_from(void *context, u64 at)
+{
+    struct pagemap *m = context;
+    u64 pages = m->ram->p.size / MEM_PAGE_SIZE;
+
+    for (u64 page = at / MEM_PAGE_SIZE; page < pages; page++) {
+        if (page - m->first >= m->count) {
+            u64 want = MIN(pages - page, PAGEMAP_ENTRIES) * sizeof(u64);
+            u64 from = ((u64)(uintptr_t)m->ram->bytes / MEM_PAGE_SIZE + page) * sizeof(u64);
+            ssize_t n = pread(m->fd, m->entries, want, (off_t)from);
+
+            if (n < (ssize_t)sizeof(u64))
+                return at;
+            m->first = page;
+            m->count = (u64)n / sizeof(u64);
+        }
+        if (m->entries[page - m->first] & PAGEMAP_HAS_DATA)
+            return MAX(at, page * MEM_PAGE_SIZE);
+    }
+    return m->ram->p.size;
+}
+
+static u64 shared_data_from(void *context, u64 at)
 {
     struct ram *r = context;
     off_t next = lseek(r->fd - 1, (off_t)at, SEEK_DATA);
@@ -106,15 +174,27 @@ static u64 ram_data_from(void *context, u64 at)
 static bool ram_save(struct component *c, struct checkpoint_writer *w, struct error *err)
 {
     struct ram *r = ram_of(c);
+    struct pagemap map = {.ram = r};
+    bool ok;
 
-    return checkpoint_write_sparse(w, c->path, r->bytes, r->p.size, r->fd ? ram_data_from : NULL, r,
-                                   err);
+    if (!fill_all(r, err))
+        return false;
+    if (r->fd)
+        return checkpoint_write_sparse(w, c->path, r->bytes, r->p.size, shared_data_from, r, err);
+    map.fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    ok = checkpoint_write_sparse(w, c->path, r->bytes, r->p.size,
+                                 map.fd >= 0 ? private_data_from : NULL, &map, err);
+    if (map.fd >= 0)
+        close(map.fd);
+    return ok;
 }
 
 static bool ram_load(struct component *c, struct checkpoint_reader *r, struct error *err)
 {
+    struct ram *ram = ram_of(c);
+
     ram_reset(c);
-    return checkpoint_read_memory(r, c->path, ram_of(c)->bytes, ram_of(c)->p.size, err);
+    return checkpoint_read_lazily(r, c->path, ram->bytes, ram->p.size, &ram->lazy, err);
 }
 
 static const struct component_ops ram_ops = {
@@ -130,7 +210,7 @@ static bool ram_access(void *ctx, paddr addr, unsigned size, void *data, bool wr
 {
     struct ram *r = ram_of(ctx);
 
-    if (addr > r->p.size || size > r->p.size - addr) {
+    if (addr > r->p.size || size > r->p.size - addr || !ram_ready(&r->base, addr, size)) {
         if (!write)
             memset(data, 0xff, size);
         return false;
@@ -146,7 +226,7 @@ static u8 *ram_host_page(void *ctx, paddr page, bool write)
 {
     struct ram *r = ram_of(ctx);
 
-    return page < r->p.size ? r->bytes + page : NULL;
+    return page < r->p.size && ram_ready(&r->base, page, MEM_PAGE_SIZE) ? r->bytes + page : NULL;
 }
 
 // As a port of its own: the addresses are offsets.
@@ -162,7 +242,24 @@ const struct component_type ram_type = {
 
 u8 *ram_bytes(const struct component *c)
 {
+    struct ram *r = ram_of(c);
+    struct error err;
+
+    if (!fill_all(r, &err))
+        sim_fail(&r->base, &err);
+    return r->bytes;
+}
+
+u8 *ram_place(const struct component *c)
+{
     return ram_of(c)->bytes;
+}
+
+bool ram_ready(const struct component *c, u64 at, u64 size)
+{
+    struct ram *r = ram_of(c);
+
+    return LIKELY(!r->lazy) || fill(r, at, size);
 }
 
 u64 ram_size(const struct component *c)

@@ -10,6 +10,7 @@ enum control_request {
     CONTROL_RESET,     // the guest asked for a reset
     CONTROL_EXIT,      // a test kernel ends; value: what it wrote (isa-debug-exit)
     CONTROL_PANIC,     // the guest says that it panicked; value: pvpanic's bits
+    CONTROL_FAILURE,   // of the host, not the guest: sim->failure says which
 };
 
 struct control_ops {

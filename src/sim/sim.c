@@ -3,7 +3,9 @@
 
 #include "base/bug.h"
 #include "base/hash.h"
+#include "sim/checkpoint.h"
 #include "sim/config.h"
+#include "sim/control.h"
 
 #include <string.h>
 
@@ -41,6 +43,7 @@ void sim_release(struct sim *sim)
 {
     if (sim->root)
         destroy(sim->root);
+    checkpoint_source_free(sim->restored);
     drain_release(&sim->drain);
     arena_release(&sim->arena);
     *sim = (struct sim){0};
@@ -212,6 +215,18 @@ void sim_reset(struct sim *sim)
         if (c->type->ops && c->type->ops->reset)
             c->type->ops->reset(c);
     sim->phase = SIM_READY;
+}
+
+void sim_fail(struct component *from, const struct error *err)
+{
+    struct sim *sim = from->sim;
+
+    if (sim->failure.code != ERROR_NONE)
+        return;
+    sim->failure = *err;
+    error_wrap(&sim->failure, "%s", from->path);
+    log_error(from->path, "%s", err->message);
+    control_request(from, CONTROL_FAILURE, 0);
 }
 
 u64 sim_hash(const struct sim *sim)

@@ -2,6 +2,7 @@
 // What every checkpoint must do, whatever the components are (STYLE.md section 8).
 #include "base/alloc.h"
 #include "base/file.h"
+#include "checkpoint_help.h"
 #include "mem/ram.h"
 #include "sample_machine.h"
 #include "sim/checkpoint.h"
@@ -14,53 +15,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
-
-static const char *const parts[] = {"manifest.json", "state.json", "memory.json", "memory.pack"};
-
-// In memory where there is such a place: hundreds of syncs take their time on a disk.
-static char directory[64];
-
-static char *in_directory(const char *name)
-{
-    return xasprintf("%s/%s", directory, name);
-}
-
-static int make_directory(void **arg)
-{
-    snprintf(directory, sizeof(directory), "%s/facet-checkpoint-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    return mkdtemp(directory) ? 0 : -1;
-}
-
-static int remove_directory(void **arg)
-{
-    struct error err;
-
-    return file_remove_tree(directory, &err) ? 0 : -1;
-}
-
-static void must(bool ok, const struct error *err)
-{
-    if (!ok)
-        fail_msg("%s", err->message);
-}
-
-static void randomise(struct sample_machine *m, struct rng *rng)
-{
-    u8 *bytes = ram_bytes(m->ram);
-
-    for (struct component *c = m->sim.root; c; c = c->next)
-        state_randomise(component_state(c), c->type->state, rng);
-    // Some chunks stay zero, some are equal, some are random.
-    for (u64 at = 0; at < ram_size(m->ram); at += 65536) {
-        u64 kind = rng_below(rng, 4);
-
-        for (unsigned k = 0; k < 65536 && kind; k++)
-            bytes[at + k] = kind == 1 ? 7 : (u8)rng_next(rng);
-    }
-}
 
 // Garbage wherever a load has to put something.
 static void fill(struct sample_machine *m)
@@ -85,33 +42,18 @@ static void fill(struct sample_machine *m)
     memset(ram_bytes(m->ram), 0xa5, ram_size(m->ram));
 }
 
-static void assert_same_files(const char *a, const char *b)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-        AUTO_FREE char *x = xasprintf("%s/%s", a, parts[i]), *y = xasprintf("%s/%s", b, parts[i]);
-        AUTO(strbuf) struct strbuf s = {0};
-        AUTO(strbuf) struct strbuf t = {0};
-        struct error err;
-
-        must(file_read(x, 1 << 30, &s, &err), &err);
-        must(file_read(y, 1 << 30, &t, &err), &err);
-        assert_int_equal(s.length, t.length);
-        assert_memory_equal(s.text, t.text, s.length);
-    }
-}
-
 static void random_machines_survive_save_and_load(void **arg)
 {
     struct rng rng = {17};
 
     for (unsigned round = 0; round < 6; round++) {
-        AUTO_FREE char *one = in_directory("one"), *two = in_directory("two");
+        AUTO_FREE char *one = scratch("one"), *two = scratch("two");
         struct sample_machine a, b;
         struct error err;
 
         sample_machine_init(&a, 1, "1MiB");
         a.sim.queue.now = rng_next(&rng) >> 8;
-        randomise(&a, &rng);
+        sample_machine_randomise(&a, &rng);
         must(checkpoint_save(&a.sim, one, NULL, &err), &err);
         must(checkpoint_verify(one, &err), &err);
         sample_machine_init(&b, 1, "1MiB");
@@ -131,7 +73,7 @@ static void a_restored_machine_goes_on_as_the_first_does(void **arg)
     struct rng rng = {23};
 
     for (unsigned round = 0; round < 8; round++) {
-        AUTO_FREE char *path = in_directory("middle");
+        AUTO_FREE char *path = scratch("middle");
         struct drain_request drain = {.why = "checkpoint"};
         struct sample_machine a, b;
         struct error err;
@@ -160,10 +102,76 @@ static void a_restored_machine_goes_on_as_the_first_does(void **arg)
     }
 }
 
+// All that a run leaves behind: state, memory, statistics, time, events.
+static char *account_of(const struct sample_machine *m)
+{
+    return xasprintf("%llx %llx %llx %llx", (unsigned long long)sample_machine_hash(m),
+                     (unsigned long long)m->sim.queue.now,
+                     (unsigned long long)m->sim.queue.next_sequence,
+                     (unsigned long long)m->sim.queue.fired);
+}
+
+enum { STEPS = 4000 };
+
+// What the new process does: loads, goes on, says where it arrived.
+static int go_on(const char *path, const char *guest, const char *steps, const char *result)
+{
+    AUTO_FREE char *account = NULL;
+    struct sample_machine m;
+    struct error err;
+
+    sample_machine_init(&m, 0, "2MiB");
+    must(checkpoint_load(&m.sim, path, NULL, &err), &err);
+    m.guest.state = strtoull(guest, NULL, 16);
+    for (u64 n = strtoull(steps, NULL, 10); n; n--)
+        sample_machine_step(&m);
+    account = account_of(&m);
+    sim_release(&m.sim);
+    return file_write(result, account, strlen(account), &err) ? 0 : 1;
+}
+
+static void a_new_process_ends_where_the_first_one_does(void **arg)
+{
+    AUTO_FREE char *result = scratch("result");
+    struct rng rng = {77};
+
+    for (unsigned round = 0; round < 4; round++) {
+        AUTO_FREE char *path = scratch("middle"), *account = NULL, *steps = NULL, *guest = NULL;
+        AUTO(strbuf) struct strbuf other = {0};
+        u64 before = rng_below(&rng, STEPS);
+        struct sample_machine m;
+        struct error err;
+        int status;
+        pid_t child;
+
+        sample_machine_init(&m, round, "2MiB");
+        for (u64 n = 0; n < before; n++)
+            sample_machine_step(&m);
+        must(checkpoint_save(&m.sim, path, NULL, &err), &err);
+        guest = xasprintf("%llx", (unsigned long long)m.guest.state);
+        steps = xasprintf("%llu", (unsigned long long)(STEPS - before));
+        child = fork();
+        if (child == 0) {
+            execl("/proc/self/exe", "test", "--go-on", path, guest, steps, result, NULL);
+            _exit(1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        for (u64 n = before; n < STEPS; n++)
+            sample_machine_step(&m);
+        account = account_of(&m);
+        must(file_read(result, 1000, &other, &err), &err);
+        assert_string_equal(strbuf_text(&other), account);
+        must_remove(path);
+        must_remove(result);
+        sim_release(&m.sim);
+    }
+}
+
 // Whatever single byte changes or is cut off, anywhere: refused, with the path in the message.
 static void damaged_checkpoints_are_refused(void **arg)
 {
-    AUTO_FREE char *path = in_directory("damaged");
+    AUTO_FREE char *path = scratch("damaged");
     struct sample_machine m;
     struct rng rng = {31};
     struct error err;
@@ -172,12 +180,12 @@ static void damaged_checkpoints_are_refused(void **arg)
     for (unsigned n = 0; n < 500; n++)
         sample_machine_step(&m);
     must(checkpoint_save(&m.sim, path, NULL, &err), &err);
-    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-        AUTO_FREE char *part = xasprintf("%s/%s", path, parts[i]);
+    for (size_t i = 0; i < CHECKPOINT_PARTS; i++) {
+        AUTO_FREE char *part = xasprintf("%s/%s", path, checkpoint_parts[i]);
         AUTO(strbuf) struct strbuf good = {0};
 
         must(file_read(part, 1 << 30, &good, &err), &err);
-        assert_true(good.length > 100);
+        assert_true(good.length > 60);
         for (unsigned k = 0; k < 60; k++) {
             AUTO(strbuf) struct strbuf bad = {0};
             size_t at = rng_below(&rng, good.length);
@@ -189,7 +197,8 @@ static void damaged_checkpoints_are_refused(void **arg)
                 strbuf_add(&bad, "0", 1 + (k & 1));
             must(file_write(part, strbuf_text(&bad), bad.length, &err), &err);
             if (checkpoint_verify(path, &err))
-                fail_msg("%s: damage at %zu of %zu is not seen", parts[i], at, good.length);
+                fail_msg("%s: damage at %zu of %zu is not seen", checkpoint_parts[i], at,
+                         good.length);
             assert_non_null(strstr(err.message, "cannot use checkpoint '"));
             assert_false(checkpoint_load(&m.sim, path, NULL, &err));
             assert_int_equal(err.code, ERROR_INPUT);
@@ -205,7 +214,7 @@ static void damaged_checkpoints_are_refused(void **arg)
 
 static void foreign_checkpoints_are_refused(void **arg)
 {
-    AUTO_FREE char *path = in_directory("foreign");
+    AUTO_FREE char *path = scratch("foreign");
     struct checkpoint_options mine = {.config_digest = "aaa"}, other = {.config_digest = "bbb"};
     struct sample_machine m, small;
     struct sim sim;
@@ -238,23 +247,11 @@ static void foreign_checkpoints_are_refused(void **arg)
     sim_release(&sim);
 }
 
-static unsigned entries_of_directory(void)
-{
-    DIR *d = opendir(directory);
-    unsigned n = 0;
-
-    assert_non_null(d);
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n - 2;
-}
-
 // A host that takes no more than so many bytes a file: the save fails and leaves nothing, or is
 // whole.
 static void a_full_disk_leaves_nothing_behind(void **arg)
 {
-    AUTO_FREE char *path = in_directory("full");
+    AUTO_FREE char *path = scratch("full");
     struct rlimit old, limit;
     struct sample_machine m;
     struct rng rng = {3};
@@ -263,7 +260,7 @@ static void a_full_disk_leaves_nothing_behind(void **arg)
     bool saved = false;
 
     sample_machine_init(&m, 3, "256KiB");
-    randomise(&m, &rng);
+    sample_machine_randomise(&m, &rng);
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     limit = old;
@@ -272,7 +269,7 @@ static void a_full_disk_leaves_nothing_behind(void **arg)
         saved = checkpoint_save(&m.sim, path, NULL, &err);
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
         failures += !saved;
-        assert_int_equal(entries_of_directory(), saved);
+        assert_int_equal(scratch_entries(), saved);
         if (!saved)
             assert_non_null(strstr(err.message, "cannot save checkpoint '"));
     }
@@ -288,7 +285,7 @@ static void nobody(void *owner, struct event *event)
 
 static void an_event_that_nobody_saves_is_noticed(void **arg)
 {
-    AUTO_FREE char *path = in_directory("event");
+    AUTO_FREE char *path = scratch("event");
     struct sample_machine m;
     struct event stray;
     struct error err;
@@ -298,7 +295,7 @@ static void an_event_that_nobody_saves_is_noticed(void **arg)
     event_schedule_in(&stray, 5);
     assert_false(checkpoint_save(&m.sim, path, NULL, &err));
     assert_non_null(strstr(err.message, "1 pending events belong to no component's state"));
-    assert_int_equal(entries_of_directory(), 0);
+    assert_int_equal(scratch_entries(), 0);
     event_cancel(&stray);
     must(checkpoint_save(&m.sim, path, NULL, &err), &err);
     must(file_remove_tree(path, &err), &err);
@@ -307,7 +304,7 @@ static void an_event_that_nobody_saves_is_noticed(void **arg)
 
 static void zero_and_equal_memory_costs_nothing(void **arg)
 {
-    AUTO_FREE char *path = in_directory("sparse"), *pack = xasprintf("%s/memory.pack", path);
+    AUTO_FREE char *path = scratch("sparse"), *pack = xasprintf("%s/memory.pack", path);
     struct sample_machine m;
     struct rng rng = {5};
     struct stat st;
@@ -327,7 +324,7 @@ static void zero_and_equal_memory_costs_nothing(void **arg)
 
 static void shared_memory_is_saved_without_filling_its_holes(void **arg)
 {
-    AUTO_FREE char *path = in_directory("holes");
+    AUTO_FREE char *path = scratch("holes");
     struct component *ram[2];
     struct sim sim[2];
     struct stat st;
@@ -358,11 +355,12 @@ static void shared_memory_is_saved_without_filling_its_holes(void **arg)
     must(file_remove_tree(path, &err), &err);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_machines_survive_save_and_load),
         cmocka_unit_test(a_restored_machine_goes_on_as_the_first_does),
+        cmocka_unit_test(a_new_process_ends_where_the_first_one_does),
         cmocka_unit_test(damaged_checkpoints_are_refused),
         cmocka_unit_test(foreign_checkpoints_are_refused),
         cmocka_unit_test(a_full_disk_leaves_nothing_behind),
@@ -374,5 +372,7 @@ int main(void)
 
     if (!log_set_filter("error", &err))
         return 1;
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    if (argc == 6 && strcmp(argv[1], "--go-on") == 0)
+        return go_on(argv[2], argv[3], argv[4], argv[5]);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
