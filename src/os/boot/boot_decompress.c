@@ -35,44 +35,33 @@ static bool inflate_gzip(struct span in, u8 *out, u64 size)
     return result == Z_STREAM_END && z.avail_out == 0;
 }
 
-// Until it ends, or neither needs nor yields anything more.
-static lzma_ret run_lzma(lzma_stream *z, struct span in, u8 *out, u64 size)
+static bool run_lzma(lzma_stream *z, lzma_ret result, struct span in, u8 *out, u64 size)
 {
-    lzma_ret result;
+    bool whole;
 
     z->next_in = in.data;
     z->avail_in = in.size;
     z->next_out = out;
     z->avail_out = size;
-    do
+    while (result == LZMA_OK)
         result = lzma_code(z, LZMA_FINISH);
-    while (result == LZMA_OK);
-    return result;
+    whole = result == LZMA_STREAM_END && z->avail_out == 0;
+    lzma_end(z);
+    return whole;
 }
 
 static bool unpack_xz(struct span in, u8 *out, u64 size)
 {
     lzma_stream z = LZMA_STREAM_INIT;
-    bool whole = lzma_stream_decoder(&z, RESULT_MAX, 0) == LZMA_OK &&
-                 run_lzma(&z, in, out, size) == LZMA_STREAM_END && z.avail_out == 0;
 
-    lzma_end(&z);
-    return whole;
+    return run_lzma(&z, lzma_stream_decoder(&z, RESULT_MAX, 0), in, out, size);
 }
 
 static bool unpack_lzma(struct span in, u8 *out, u64 size)
 {
     lzma_stream z = LZMA_STREAM_INIT;
-    bool whole = lzma_alone_decoder(&z, RESULT_MAX) == LZMA_OK;
 
-    // The format may go without an end mark: then there is just nothing more to do.
-    if (whole) {
-        lzma_ret result = run_lzma(&z, in, out, size);
-
-        whole = (result == LZMA_STREAM_END || result == LZMA_BUF_ERROR) && z.avail_out == 0;
-    }
-    lzma_end(&z);
-    return whole;
+    return run_lzma(&z, lzma_alone_decoder(&z, RESULT_MAX), in, out, size);
 }
 
 static bool unpack_zstd(struct span in, u8 *out, u64 size)

@@ -92,9 +92,27 @@ static bool store_page_tables(const struct boot_plan *plan, struct error *err)
            boot_store(plan, BOOT_PDPT, pointers, sizeof(pointers), err);
 }
 
+// What init/initramfs.c unpacks, possibly behind zeros. A file system's image is no help: today's
+// kernels have no driver for RAM disks built in.
+static bool check_initrd(const u8 *data, u64 size, struct error *err)
+{
+    while (size && *data == 0) {
+        data++;
+        size--;
+    }
+    if ((size >= 6 && (memcmp(data, "070701", 6) == 0 || memcmp(data, "070702", 6) == 0)) ||
+        boot_compression_name(data, size))
+        return true;
+    return error_set(err, ERROR_INPUT,
+                     "the initial RAM disk is neither a cpio archive (format newc) nor compressed "
+                     "in a way that Linux knows");
+}
+
 bool boot_enter_linux64(const struct boot_plan *plan, paddr initrd, struct x86_arch_state *s,
                         struct error *err)
 {
+    if (plan->initrd_bytes && !check_initrd(plan->initrd, plan->initrd_bytes, err))
+        return false;
     if (!store_zero_page(plan, initrd, err) || !store_page_tables(plan, err) ||
         !boot_set_segments(plan, true, s, err))
         return false;
