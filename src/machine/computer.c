@@ -9,6 +9,8 @@
 #include "machine/pc_core.h"
 #include "machine/simop.h"
 #include "machine/types.h"
+#include "sim/checkpoint.h"
+#include "sim/checkpoint_info.h"
 #include "sim/config.h"
 #include "sim/sim.h"
 
@@ -148,6 +150,62 @@ struct computer *computer_new(const struct computer_options *o, struct error *er
         goto fail;
     sim_reset(&m->sim);
     if (!load(m, err))
+        goto fail;
+    simop_init(&m->simop, m->pc);
+    console_log_init(&m->console, m->pc);
+    add_stats(m);
+    return m;
+fail:
+    computer_free(m);
+    return NULL;
+}
+
+// ---- checkpoints
+
+bool computer_save(struct computer *m, const char *path, const char *parent, struct error *err)
+{
+    AUTO(strbuf) struct strbuf description = {0};
+    char digest[65];
+    struct checkpoint_options o = {.config_digest = digest, .parent = parent};
+
+    pc_publish(m->pc);
+    config_write_yaml(m->pc, &description);
+    config_digest(m->pc, digest);
+    o.description = strbuf_text(&description);
+    return checkpoint_save(&m->sim, path, &o, err);
+}
+
+static bool describe_saved(struct computer *m, const char *checkpoint,
+                           const char *const *assignments, struct error *err)
+{
+    struct config *cfg = &m->config;
+    struct checkpoint_info info;
+    bool described;
+
+    config_init(cfg);
+    if (!checkpoint_info_read(&info, checkpoint, err))
+        return false;
+    described = info.description[0];
+    if (described)
+        (void)config_parse(cfg, info.description, strlen(info.description), checkpoint);
+    checkpoint_info_release(&info);
+    if (!described)
+        return error_set(err, ERROR_INPUT, "checkpoint '%s' is not of a computer", checkpoint);
+    for (const char *const *a = assignments; a && *a; a++)
+        (void)config_override(cfg, *a);
+    return config_check(cfg, err);
+}
+
+struct computer *computer_restore(const char *checkpoint, const char *const *assignments,
+                                  struct error *err)
+{
+    struct computer *m = xcalloc(1, sizeof(*m));
+
+    sim_init(&m->sim);
+    if (!describe_saved(m, checkpoint, assignments, err) || !build(m, err))
+        goto fail;
+    sim_reset(&m->sim);
+    if (!checkpoint_load(&m->sim, checkpoint, NULL, err))
         goto fail;
     simop_init(&m->simop, m->pc);
     console_log_init(&m->console, m->pc);

@@ -54,7 +54,17 @@ struct computer;
 
 // Builds the machine, loads the kernel. NULL and *err on failure.
 struct computer *computer_new(const struct computer_options *options, struct error *err);
+// From a checkpoint, which also says what machine it is; assignments are over that: host things may
+// be changed (where a disk's overlay is), what the guest sees may not. Any number of times, also
+// side by side.
+struct computer *computer_restore(const char *checkpoint, const char *const *assignments,
+                                  struct error *err);
 void computer_free(struct computer *m);
+
+// Between two runs. `path` must not exist; `parent`, if not NULL, is a checkpoint of the same run
+// whose memory is not stored again.
+bool computer_save(struct computer *m, const char *path, const char *parent,
+                   struct error *err) MUST_CHECK;
 
 // Where the guest's serial port goes (port 0 is the console), and characters for the guest; returns
 // how many were taken. Connect before the first run.

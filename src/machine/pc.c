@@ -138,13 +138,13 @@ static bool build_memory(struct pc *pc, struct error *err)
 // The HPET can take the place of PIT and RTC: their interrupts go through it.
 static bool build_legacy(struct pc *pc, struct error *err)
 {
-    const char *timers = pc->p.hpet ? "interrupts=pc.hpet" : "interrupts=pc.isa";
+    const char *timers = pc->p.has_hpet ? "interrupts=pc.hpet" : "interrupts=pc.isa";
 
     return add(pc, &apic_bus_type, "apics", NULL, err) &&
            add(pc, &ioapic_type, "ioapic", WITH("bus=pc.apics"), err) &&
            add(pc, &isa_irqs_type, "isa", WITH("pic=pc.pic", "ioapic=pc.ioapic"), err) &&
            add(pc, &pic8259_type, "pic", WITH("interrupts=pc.cpu0.apic", "irq=0"), err) &&
-           (!pc->p.hpet ||
+           (!pc->p.has_hpet ||
             add(pc, &hpet_type, "hpet", WITH("interrupts=pc.isa", "ioapic=pc.ioapic"), err)) &&
            add(pc, &pit8254_type, "pit", WITH(timers, "irq=0"), err) &&
            add(pc, &rtc_type, "rtc", WITH(timers, "irq=8"), err) &&

@@ -87,7 +87,7 @@ static bool map_memory(struct pc *pc, struct error *err)
     return map_ram(pc, err) &&
            physmap_add_mmio(pc->memory, PC_IOAPIC_BASE, registers(pc, "ioapic"), err) &&
            physmap_add_mmio(pc->memory, PC_APIC_BASE, registers(pc, "apics"), err) &&
-           (!pc->p.hpet ||
+           (!pc->p.has_hpet ||
             physmap_add_mmio(pc->memory, PC_HPET_BASE, registers(pc, "hpet"), err)) &&
            physmap_add_mmio(pc->memory, PC_ECAM_BASE, pci_ecam(child(pc, "pci")), err);
 }

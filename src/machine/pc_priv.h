@@ -20,7 +20,7 @@
        "The instruction set that the guest sees")                                                  \
     P(u64, seed, 1, 0, UINT64_MAX, "Seed of everything that is random to the guest")               \
     P(u32, uarts, 2, 1, 4, "Number of serial ports")                                               \
-    PB(hpet, true, "Whether there is a HPET")
+    PB(has_hpet, true, "Whether there is a HPET")
 
 // A round is one quantum of time, in which each core that had work at its start has one turn. The
 // turns are one behind the other in time, so that time never goes back for anybody: a core runs

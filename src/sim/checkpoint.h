@@ -23,6 +23,8 @@ struct checkpoint_writer;
 
 struct checkpoint_options {
     const char *config_digest; // of the machine's description; NULL: ""
+    // Saving: the machine's description, from which it can be built again; NULL: "".
+    const char *description;
     // Saving: a checkpoint whose chunks are referred to instead of being stored again. NULL: none.
     const char *parent;
     unsigned threads; // that save and load may use while they last; 0: what the host has

@@ -22,6 +22,7 @@ void checkpoint_info_release(struct checkpoint_info *info)
     free(info->path);
     free(info->problem);
     free(info->config_digest);
+    free(info->description);
     free(info->parent);
     free(info->parent_digest);
     *info = (struct checkpoint_info){0};
@@ -93,6 +94,7 @@ static bool read_info(struct checkpoint_info *info, const struct checkpoint_file
 
     memcpy(info->digest, f->digest, sizeof(info->digest));
     info->config_digest = text_of(f->manifest, "config_digest");
+    info->description = text_of(f->manifest, "description");
     if (json_is_object(parent)) {
         info->parent = text_of(parent, "path");
         info->parent_digest = text_of(parent, "digest");

@@ -22,6 +22,7 @@ struct checkpoint_info {
     char *path;          // owned, as all strings here
     char *problem;       // of checkpoint_list: why the rest is not there; NULL: all is well
     char *config_digest; // of the machine's description; may be empty
+    char *description;   // of the machine, as it was given to checkpoint_save
     char digest[65];     // of this checkpoint; a child knows its parent by it
     char *parent;        // path, from the checkpoint's own; NULL: none
     char *parent_digest;

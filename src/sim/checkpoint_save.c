@@ -248,6 +248,7 @@ static bool write_all(struct sim *sim, struct checkpoint_writer *w, const char *
     json_put_key_u64(&j, "version", CHECKPOINT_VERSION);
     json_put_key_string(&j, "self", "0x0000000000000000");
     json_put_key_string(&j, "config_digest", o && o->config_digest ? o->config_digest : "");
+    json_put_key_string(&j, "description", o && o->description ? o->description : "");
     put_parent(&j, parent);
     json_put_key_u64(&j, "chunks", w->pack.hashes.count);
     json_put_key_hex(&j, "pack_size", w->pack.size);
