@@ -6,6 +6,7 @@
 
 #include "dev/virtio_mock.h"
 #include "sim/char_device.h"
+#include "sim/net.h"
 
 struct hostile_input {
     const u8 *data;
@@ -89,6 +90,7 @@ static inline void hostile_register(struct driver *d, struct hostile_input *in)
 static inline void hostile_outside(struct driver *d, struct hostile_input *in)
 {
     const struct char_device_ops *console = component_interface(d->device, "char_device");
+    const struct net_device_ops *card = component_interface(d->device, "net_device");
     u8 data[64];
     u32 size = hostile_take(in, 1) % sizeof(data);
 
@@ -96,6 +98,8 @@ static inline void hostile_outside(struct driver *d, struct hostile_input *in)
         data[i] = (u8)hostile_take(in, 1);
     if (console)
         console->input(d->device, data, size);
+    else if (card)
+        card->receive(d->device, data, size);
     else
         d->board->st.defective = size & 1;
 }

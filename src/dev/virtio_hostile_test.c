@@ -85,12 +85,18 @@ static void a_console_lives(void **arg)
     hammer(&virtio_console_type);
 }
 
+static void a_network_card_lives(void **arg)
+{
+    hammer(&virtio_net_type);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_disk_lives),
         cmocka_unit_test(an_entropy_device_lives),
         cmocka_unit_test(a_console_lives),
+        cmocka_unit_test(a_network_card_lives),
     };
 
     return cmocka_run_group_tests_name("dev/virtio_hostile", tests, NULL, NULL);

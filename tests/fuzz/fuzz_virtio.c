@@ -9,6 +9,7 @@ static const struct component_type *const types[] = {
     &virtio_blk_type,
     &virtio_rng_type,
     &virtio_console_type,
+    &virtio_net_type,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
