@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/names.h"
+#include "base/parallel.h"
 #include "base/rng.h"
 #include "base/units.h"
 
@@ -287,6 +288,51 @@ static void log_filters_by_path_and_limits_guests(void **arg)
     unlink(path);
 }
 
+enum { PIECES = 2000 };
+struct pieces {
+    u64 slots[16], done[PIECES], emitted, fail_at;
+    unsigned busy[PARALLEL_MAX];
+};
+
+static bool square(void *context, u64 i, unsigned worker)
+{
+    struct pieces *p = context;
+
+    assert_int_equal(__atomic_fetch_add(&p->busy[worker], 1, __ATOMIC_SEQ_CST), 0);
+    p->slots[i % 16] = i * i;
+    __atomic_fetch_add(&p->done[i], 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_sub(&p->busy[worker], 1, __ATOMIC_SEQ_CST);
+    return i != p->fail_at;
+}
+
+static bool take(void *context, u64 i)
+{
+    struct pieces *p = context;
+
+    assert_int_equal(p->emitted++, i);
+    assert_int_equal(p->slots[i % 16], i * i);
+    return true;
+}
+
+static void parallel_work_is_done_once_and_taken_in_order(void **arg)
+{
+    for (unsigned threads = 1; threads <= PARALLEL_MAX; threads++) {
+        struct pieces p = {.fail_at = PIECES};
+
+        assert_true(parallel_in_order(PIECES, threads, 16, square, take, &p));
+        assert_int_equal(p.emitted, PIECES);
+        for (unsigned i = 0; i < PIECES; i++)
+            assert_int_equal(p.done[i], 1);
+        p = (struct pieces){.fail_at = 100};
+        assert_false(parallel_in_order(PIECES, threads, 16, square, take, &p));
+        assert_in_range(p.emitted, 80, 100);
+        assert_false(parallel_for(PIECES, threads, square, &p));
+        p = (struct pieces){.fail_at = PIECES};
+        assert_true(parallel_for(PIECES, threads, square, &p));
+        assert_true(parallel_for(0, threads, square, &p));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +344,7 @@ int main(void)
         cmocka_unit_test(globs_match_paths),
         cmocka_unit_test(sha256_of_known_texts),
         cmocka_unit_test(files_are_replaced_whole),
+        cmocka_unit_test(parallel_work_is_done_once_and_taken_in_order),
         cmocka_unit_test(log_filters_by_path_and_limits_guests),
     };
 

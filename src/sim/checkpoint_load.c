@@ -14,6 +14,7 @@
 struct checkpoint_reader {
     const struct checkpoint_files *files; // borrowed
     struct checkpoint_source *source;     // borrowed
+    u64 next_sequence;
     unsigned threads;
     bool eager;
     bool *used; // owned; by memory: whether it was read
@@ -67,8 +68,22 @@ bool checkpoint_memory_size(const struct checkpoint_reader *r, const char *name,
     return m && json_get_u64(m, "size", ret_size);
 }
 
-static bool load_record(const json_t *record, const char *name, void *data,
-                        const struct state_field *fields, u64 fingerprint, struct error *err)
+// An event that is to come was numbered before: others would get its number again.
+static bool check_events(const u8 *at, const struct state_field *fields, u64 next_sequence,
+                         struct error *err)
+{
+    for (const struct state_field *f = fields; f->name; at += f->size, f++) {
+        const struct event *e = (const struct event *)(const void *)at;
+
+        if (f->shape == STATE_EVENT && e->pending && e->sequence >= next_sequence)
+            return error_set(err, ERROR_INPUT, "'%s' has no valid value", f->name);
+    }
+    return true;
+}
+
+static bool load_record(const struct checkpoint_reader *r, const json_t *record, const char *name,
+                        void *data, const struct state_field *fields, u64 fingerprint,
+                        struct error *err)
 {
     u64 schema;
 
@@ -79,7 +94,8 @@ static bool load_record(const json_t *record, const char *name, void *data,
                          "the state of '%s' was saved by another version of facet (its schema "
                          "differs)",
                          name);
-    return state_load(data, fields, json_object_get(record, "state"), err) ||
+    return (state_load(data, fields, json_object_get(record, "state"), err) &&
+            check_events(data, fields, r->next_sequence, err)) ||
            error_wrap(err, "the state of '%s'", name);
 }
 
@@ -88,7 +104,7 @@ bool checkpoint_read_state(struct checkpoint_reader *r, const char *name, void *
 {
     const json_t *extras = json_object_get(r->files->state, "extras");
 
-    if (!load_record(checkpoint_record(extras, "name", name), name, data, fields,
+    if (!load_record(r, checkpoint_record(extras, "name", name), name, data, fields,
                      state_fingerprint(fields), err))
         return false;
     r->extras_used++;
@@ -140,7 +156,7 @@ static bool load_component(struct component *c, struct checkpoint_reader *r, str
     const json_t *record = checkpoint_record(records, "path", c->path);
     struct checkpoint_counters counters = checkpoint_counters_of(c);
 
-    if (!load_record(record, c->path, component_state(c), c->type->state,
+    if (!load_record(r, record, c->path, component_state(c), c->type->state,
                      component_fingerprint(c->type), err))
         return false;
     if (!state_load(&counters, checkpoint_counter_fields, json_object_get(record, "counters"), err))
@@ -174,10 +190,10 @@ static bool load_all(struct sim *sim, struct checkpoint_reader *r, struct error 
 {
     struct event_queue *q = &sim->queue;
     const json_t *state = r->files->state;
-    u64 now, next_sequence, fired;
+    u64 now, fired;
 
     if (!json_get_u64(state, "tick", &now) ||
-        !json_get_u64(state, "next_sequence", &next_sequence) ||
+        !json_get_u64(state, "next_sequence", &r->next_sequence) ||
         !json_get_u64(state, "events_fired", &fired))
         return error_set(err, ERROR_INPUT, "state.json has no time");
     if (!check_components(sim, json_object_get(state, "components"), err))
@@ -189,7 +205,7 @@ static bool load_all(struct sim *sim, struct checkpoint_reader *r, struct error 
     for (struct component *c = sim->root; c; c = component_after(c))
         if (!load_component(c, r, err))
             return false;
-    q->next_sequence = next_sequence;
+    q->next_sequence = r->next_sequence;
     q->fired = fired;
     if (!check_used(r, err))
         return false;
