@@ -111,14 +111,17 @@ static bool build_cores(struct pc *pc, struct error *err)
     return true;
 }
 
+const u16 pc_uart_ports[4] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
+const u8 pc_uart_irqs[4] = {4, 3, 4, 3};
+
 static bool build_uarts(struct pc *pc, struct error *err)
 {
-    static const char *const irqs[] = {"irq=4", "irq=3", "irq=4", "irq=3"};
-    char name[16];
+    char name[16], irq[16];
 
     for (u32 i = 0; i < pc->p.uarts; i++) {
         snprintf(name, sizeof(name), "uart%u", (unsigned)i);
-        if (!add(pc, &uart16550_type, name, WITH("interrupts=pc.isa", irqs[i]), err))
+        snprintf(irq, sizeof(irq), "irq=%u", pc_uart_irqs[i]);
+        if (!add(pc, &uart16550_type, name, WITH("interrupts=pc.isa", irq), err))
             return false;
     }
     return true;
@@ -154,12 +157,13 @@ static bool build_legacy(struct pc *pc, struct error *err)
 // What has come with ACPI and PCI.
 static bool build_chipset(struct pc *pc, struct error *err)
 {
-    u64 behind = MAX(pc->p.mem + (PC_HOLE_END - PC_HOLE_BASE), PC_HOLE_END), base = GiB(32);
+    u64 behind = MAX(pc->p.mem + (PC_HOLE_END - PC_HOLE_BASE), PC_HOLE_END);
     char window[40];
 
-    while (base < behind)
-        base *= 2;
-    snprintf(window, sizeof(window), "memory64_base=%llu", (unsigned long long)base);
+    pc->window64 = GiB(32);
+    while (pc->window64 < behind)
+        pc->window64 *= 2;
+    snprintf(window, sizeof(window), "memory64_base=%llu", (unsigned long long)pc->window64);
     pc->dma = add(pc, &dma_port_type, "dma", WITH("memory=pc.memory"), err);
     return pc->dma &&
            add(pc, &acpi_pm_type, "pm", WITH("interrupts=pc.isa", "irq=9", "acpi_mode=true"),

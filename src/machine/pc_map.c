@@ -44,8 +44,6 @@ struct place {
     struct mmio own;
 };
 
-static const u16 uart_ports[] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
-
 static bool map_ports(struct pc *pc, struct error *err)
 {
     struct component *pic = child(pc, "pic");
@@ -76,7 +74,7 @@ static bool map_ports(struct pc *pc, struct error *err)
     }
     for (u32 i = 0; i < pc->p.uarts; i++) {
         snprintf(name, sizeof(name), "uart%u", (unsigned)i);
-        if (!bus->map(pc->ports, uart_ports[i], registers(pc, name), err))
+        if (!bus->map(pc->ports, pc_uart_ports[i], registers(pc, name), err))
             return false;
     }
     return true;

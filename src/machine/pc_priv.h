@@ -59,6 +59,7 @@ struct pc {
     WIRED(struct block_cache *blocks); // owned
     WIRED(pc_simop_fn *simop);
     WIRED(void *simop_context);
+    DERIVED(u64 window64);              // of PCI BARs behind all RAM
     DERIVED(u32 period);                // ticks per cycle
     DERIVED(tick horizon);              // of the current run: nothing happens before
     DERIVED(struct component *running); // the core that runs now
@@ -68,6 +69,11 @@ struct pc {
 };
 
 struct pc *pc_of(const struct component *c);
+
+#define PC_WINDOW64_SIZE GiB(32)
+enum { PC_SCI_IRQ = 9, PC_S5_TYPE = 5 };
+extern const u16 pc_uart_ports[4];
+extern const u8 pc_uart_irqs[4];
 
 // pc_map.c: the component's connect.
 bool pc_connect(struct component *c, struct error *err);
