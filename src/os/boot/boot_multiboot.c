@@ -95,7 +95,7 @@ bool boot_multiboot_parse(struct boot_image *image, bool *ret_done, struct error
         return error_set(err, ERROR_INPUT,
                          "a Multiboot kernel that demands a graphics mode, which this machine "
                          "does not have");
-    if (flags & DEMANDS & ~(PAGE_ALIGNED | MEMORY_INFO))
+    if (flags & DEMANDS & ~(u32)(PAGE_ALIGNED | MEMORY_INFO))
         return error_set(err, ERROR_INPUT, "a Multiboot kernel with unknown demands (flags 0x%x)",
                          flags);
     image->has_multiboot = true;
