@@ -108,6 +108,24 @@ struct facet_boot {
 bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *boot,
                         struct facet_error *err);
 
+// Makes a machine what it was when a checkpoint was saved: the checkpoint says what machine that
+// is. Settings of components ("pc.disk0.overlay") may say where things of the host are now; those
+// that the guest sees must be as they were. Any number of machines can be restored from one
+// checkpoint.
+bool facet_machine_restore(struct facet_machine *machine, const char *checkpoint,
+                           struct facet_error *err);
+
+// Saves the computer, between two runs, as the directory `path`, which must not exist: it appears
+// whole or not at all. With `parent`, an earlier checkpoint of this run, only what has changed
+// since is stored; the parent must stay where it is.
+bool facet_machine_checkpoint(struct facet_machine *machine, const char *path, const char *parent,
+                              struct facet_error *err);
+
+// Files that the guest can ask the simulator for (docs/formats/guest-operations.md): the one that
+// reads give, and the folder that gets what it writes; NULL: none.
+void facet_machine_guest_files(struct facet_machine *machine, const char *read_file,
+                               const char *write_folder);
+
 // Where characters go that the guest writes to serial port `port` (0 is the console).
 typedef void facet_console_fn(void *context, const char *data, size_t size);
 void facet_machine_console(struct facet_machine *machine, unsigned port, facet_console_fn *output,
@@ -117,8 +135,8 @@ size_t facet_machine_type(struct facet_machine *machine, unsigned port, const ch
                           size_t size);
 // Called by facet_machine_run many times a second, for what comes from outside (a keyboard). With
 // `idle_ms` 0 it returns at once; else the guest has nothing to do for that many milliseconds of
-// its time, and it may wait as long as that for something to come; returns how long it did.
-typedef unsigned facet_poll_fn(void *context, unsigned idle_ms);
+// its time, and it may wait as long as that for something to come.
+typedef void facet_poll_fn(void *context, unsigned idle_ms);
 void facet_machine_on_poll(struct facet_machine *machine, facet_poll_fn *poll, void *context);
 // After an end that is no success: registers of all CPUs and the console's last lines, as text.
 // Valid until the next call for this machine.
@@ -132,6 +150,7 @@ enum facet_end {
     FACET_END_LIMIT,     // the limit max_insts was reached
     FACET_END_STOPPED,   // facet_machine_stop; `status` is its argument
     FACET_END_DEADLOCK,  // nothing can ever run again
+    FACET_END_EVENT,     // an event of a computer, to be looked at (facet_machine_event); run on
     FACET_END_POWER_OFF, // a computer's guest switched it off
     FACET_END_RESET,     // a computer's guest reset it
     FACET_END_PANIC,     // the guest's kernel panicked
@@ -151,6 +170,34 @@ struct facet_result {
 bool facet_machine_run(struct facet_machine *machine, struct facet_result *ret_result,
                        struct facet_error *err);
 
+// The same with limits of this call, besides those of the settings: instructions since the start,
+// and simulated time. UINT64_MAX: none.
+bool facet_machine_run_until(struct facet_machine *machine, uint64_t insts, uint64_t ticks,
+                             struct facet_result *ret_result, struct facet_error *err);
+
+// What the guest of a computer asks its simulator for, or what was watched for.
+enum facet_event_kind {
+    FACET_EVENT_CONSOLE,     // the watched text has come
+    FACET_EVENT_CHECKPOINT,  //
+    FACET_EVENT_RESET_STATS, //
+    FACET_EVENT_DUMP_STATS,  //
+    FACET_EVENT_DUMP_RESET_STATS,
+    FACET_EVENT_WORK_BEGIN, // args: work, thread
+    FACET_EVENT_WORK_END,   // args: work, thread
+    FACET_EVENT_SWITCH_CPU, //
+    FACET_EVENT_DEBUG_BREAK,
+};
+
+struct facet_event {
+    enum facet_event_kind kind;
+    uint64_t args[6]; // the guest's
+};
+
+// The event that ended the last run with FACET_END_EVENT.
+struct facet_event facet_machine_event(const struct facet_machine *machine);
+// Ends the run with FACET_EVENT_CONSOLE when the guest has written `text` to its console; once.
+void facet_machine_watch_console(struct facet_machine *machine, const char *text);
+
 // Asks a running machine to stop soon; safe in signal handlers and from other threads.
 void facet_machine_stop(struct facet_machine *machine, int why);
 
@@ -160,6 +207,12 @@ void facet_machine_stop(struct facet_machine *machine, int why);
 // .json or .csv. Works after a run that ended badly, too. The file appears whole or not at all.
 bool facet_machine_write_stats(struct facet_machine *machine, const char *file,
                                struct facet_error *err);
+
+// Keeps the statistics up to now as one more dump: text files get all dumps and then the end's
+// values, as gem5's stats.txt does; the other formats have the end's only.
+void facet_machine_dump_stats(struct facet_machine *machine);
+// Statistics count from here on: of what is counted, not of what is (times, sizes).
+void facet_machine_reset_stats(struct facet_machine *machine);
 
 // Whether such a file could be written now: known suffix, existing and writable folder. To be asked
 // before a long run.

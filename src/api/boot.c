@@ -92,6 +92,40 @@ bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *
     return machine->computer || api_fail(err, &inner);
 }
 
+// ---- checkpoints
+
+bool facet_machine_restore(struct facet_machine *machine, const char *checkpoint,
+                           struct facet_error *err)
+{
+    struct error inner;
+
+    if (machine->se || machine->computer)
+        return api_error(err, FACET_ERROR_USAGE, "a machine gets one program or one kernel");
+    VEC_PUSH(&machine->assignments, NULL);
+    machine->assignments.count--;
+    machine->computer =
+        computer_restore(checkpoint, (const char *const *)machine->assignments.items, &inner);
+    return machine->computer || api_fail(err, &inner);
+}
+
+bool facet_machine_checkpoint(struct facet_machine *machine, const char *path, const char *parent,
+                              struct facet_error *err)
+{
+    struct error inner;
+
+    if (!machine->computer)
+        return api_error(err, FACET_ERROR_USAGE,
+                         "checkpoints are of computers, and none is booted");
+    return computer_save(machine->computer, path, parent, &inner) || api_fail(err, &inner);
+}
+
+void facet_machine_guest_files(struct facet_machine *machine, const char *read_file,
+                               const char *write_folder)
+{
+    if (machine->computer)
+        computer_share_files(machine->computer, read_file, write_folder);
+}
+
 // ---- consoles
 
 struct console {
@@ -163,7 +197,10 @@ static enum facet_end end_of(enum computer_end end)
         return FACET_END_LIMIT;
     case COMPUTER_STOPPED:
         return FACET_END_STOPPED;
+    case COMPUTER_EVENT:
+        return FACET_END_EVENT;
     case COMPUTER_IDLE:
+    case COMPUTER_FAILED:
         break;
     }
     BUG("end %d", (int)end);
@@ -180,6 +217,7 @@ static void run_polled(struct facet_machine *machine, const struct computer_limi
     for (;;) {
         u64 done = pc_insts(computer_board(machine->computer));
         unsigned wait_ms = 0;
+        double start, waited;
 
         slice.insts = MIN(limits->insts, done + POLL_INSTS);
         slice.when = limits->when;
@@ -193,25 +231,59 @@ static void run_polled(struct facet_machine *machine, const struct computer_limi
                    r->ticks >= limits->when) {
             return;
         }
-        wait_ms = machine->poll(machine->poll_context, wait_ms);
+        start = host_now();
+        machine->poll(machine->poll_context, wait_ms);
+        waited = (host_now() - start) * 1000;
         if (r->end != COMPUTER_IDLE)
             continue;
         now = r->ticks;
         slice.idle = false;
         slice.insts = limits->insts;
-        slice.when = MIN(limits->when, now + (tick)MAX(wait_ms, 1u) * MS_TICKS);
+        slice.when = MIN(limits->when, now + (tick)(MAX(waited, 1.0) * MS_TICKS));
         computer_run(machine->computer, &slice, r);
         if (r->end != COMPUTER_LIMIT)
             return;
     }
 }
 
-bool api_run_computer(struct facet_machine *machine, struct facet_result *ret_result,
-                      struct facet_error *err)
+struct facet_event facet_machine_event(const struct facet_machine *machine)
+{
+    static const struct {
+        u16 function;
+        enum facet_event_kind kind;
+    } kinds[] = {
+        {SIMOP_CHECKPOINT, FACET_EVENT_CHECKPOINT},
+        {SIMOP_RESET_STATS, FACET_EVENT_RESET_STATS},
+        {SIMOP_DUMP_STATS, FACET_EVENT_DUMP_STATS},
+        {SIMOP_DUMP_RESET_STATS, FACET_EVENT_DUMP_RESET_STATS},
+        {SIMOP_WORK_BEGIN, FACET_EVENT_WORK_BEGIN},
+        {SIMOP_WORK_END, FACET_EVENT_WORK_END},
+        {SIMOP_SWITCH_CPU, FACET_EVENT_SWITCH_CPU},
+        {SIMOP_DEBUG_BREAK, FACET_EVENT_DEBUG_BREAK},
+    };
+    struct facet_event event = {.kind = FACET_EVENT_CONSOLE};
+    const struct simop_event *e = machine->computer ? computer_event(machine->computer) : NULL;
+
+    for (u32 i = 0; e && i < ARRAY_SIZE(kinds); i++)
+        if (kinds[i].function == e->function) {
+            event.kind = kinds[i].kind;
+            memcpy(event.args, e->args, sizeof(event.args));
+        }
+    return event;
+}
+
+void facet_machine_watch_console(struct facet_machine *machine, const char *text)
+{
+    if (machine->computer)
+        computer_watch_console(machine->computer, text);
+}
+
+bool api_run_computer(struct facet_machine *machine, u64 insts, tick when,
+                      struct facet_result *ret_result, struct facet_error *err)
 {
     const struct settings *s = &machine->settings;
-    struct computer_limits limits = {.insts = s->max_insts ? s->max_insts : UINT64_MAX,
-                                     .when = s->max_time ? s->max_time : UINT64_MAX};
+    struct computer_limits limits = {.insts = MIN(insts, s->max_insts ? s->max_insts : UINT64_MAX),
+                                     .when = MIN(when, s->max_time ? s->max_time : UINT64_MAX)};
     double start = host_now();
     struct computer_result r;
 
@@ -219,6 +291,8 @@ bool api_run_computer(struct facet_machine *machine, struct facet_result *ret_re
         run_polled(machine, &limits, &r);
     else
         computer_run(machine->computer, &limits, &r);
+    if (r.end == COMPUTER_FAILED)
+        return api_error(err, FACET_ERROR_HOST, "%s", r.reason);
     *ret_result = (struct facet_result){
         .end = end_of(r.end),
         .status = r.end == COMPUTER_STOPPED ? machine->stopped_by : (int)r.value,

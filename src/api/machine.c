@@ -39,6 +39,8 @@ void facet_machine_free(struct facet_machine *machine)
     for (size_t i = 0; i < machine->files.count; i++)
         free(machine->files.items[i]);
     free(machine->files.items);
+    free(machine->stats_before);
+    strbuf_release(&machine->dumps);
     dyn_batch_free(machine->batch);
     insn_trace_free(machine->trace);
     arena_release(&machine->arena);
@@ -236,13 +238,21 @@ static enum facet_end end_of(enum se_end end)
 bool facet_machine_run(struct facet_machine *machine, struct facet_result *ret_result,
                        struct facet_error *err)
 {
-    u64 limit = machine->settings.max_insts ? machine->settings.max_insts : UINT64_MAX;
+    return facet_machine_run_until(machine, UINT64_MAX, UINT64_MAX, ret_result, err);
+}
+
+bool facet_machine_run_until(struct facet_machine *machine, uint64_t insts, uint64_t ticks,
+                             struct facet_result *ret_result, struct facet_error *err)
+{
+    u64 limit = MIN(insts, machine->settings.max_insts ? machine->settings.max_insts : UINT64_MAX);
     double start = host_now();
     struct se_result result;
     struct error inner;
 
     if (machine->computer)
-        return api_run_computer(machine, ret_result, err);
+        return api_run_computer(machine, insts, ticks, ret_result, err);
+    if (machine->se && ticks != UINT64_MAX)
+        return api_error(err, FACET_ERROR_USAGE, "programs run until a number of instructions");
     if (!machine->se)
         return api_error(err, FACET_ERROR_USAGE, "no program is loaded");
     if (!se_run(machine->se, limit, &result, &inner) || !insn_trace_flush(machine->trace, &inner))
@@ -274,17 +284,59 @@ void facet_machine_stop(struct facet_machine *machine, int why)
 
 // ---- what a run leaves ----
 
+static const struct stat_set *stats_of(struct facet_machine *machine)
+{
+    return machine->computer ? computer_stats(machine->computer) : se_stats(machine->se);
+}
+
+// Since the last reset. To be freed.
+static u64 *take_stats(const struct facet_machine *machine, const struct stat_set *set)
+{
+    u64 *values = xcalloc(set->words, sizeof(*values));
+
+    stat_set_take(set, values);
+    if (machine->stats_before)
+        stat_set_subtract(set, values, machine->stats_before);
+    return values;
+}
+
 bool facet_machine_write_stats(struct facet_machine *machine, const char *file,
                                struct facet_error *err)
 {
+    const struct stat_set *set;
+    AUTO_FREE u64 *values = NULL;
     struct error inner;
 
     if (!machine->se && !machine->computer)
         return api_error(err, FACET_ERROR_USAGE, "no program is loaded");
-    return stat_set_write(machine->computer ? computer_stats(machine->computer)
-                                            : se_stats(machine->se),
-                          file, &inner) ||
+    set = stats_of(machine);
+    values = take_stats(machine, set);
+    return stat_values_write(set, values, strbuf_text(&machine->dumps), file, &inner) ||
            api_fail(err, &inner);
+}
+
+void facet_machine_dump_stats(struct facet_machine *machine)
+{
+    const struct stat_set *set;
+    AUTO_FREE u64 *values = NULL;
+
+    if (!machine->se && !machine->computer)
+        return;
+    set = stats_of(machine);
+    values = take_stats(machine, set);
+    stat_write_text(set, values, &machine->dumps);
+}
+
+void facet_machine_reset_stats(struct facet_machine *machine)
+{
+    const struct stat_set *set;
+
+    if (!machine->se && !machine->computer)
+        return;
+    set = stats_of(machine);
+    free(machine->stats_before);
+    machine->stats_before = xcalloc(set->words, sizeof(*machine->stats_before));
+    stat_set_take(set, machine->stats_before);
 }
 
 // Splits "folder/name" and looks at the folder.

@@ -28,11 +28,13 @@ struct facet_machine {
     struct computer *computer;      // owned; NULL until a computer is booted
     struct dyn_batch *batch;        // owned; of a traced machine
     struct insn_trace *trace;       // owned; NULL: none
+    struct strbuf dumps;            // of statistics, as text
+    u64 *stats_before;              // owned; facet_machine_reset_stats; NULL: never
     facet_poll_fn *poll;
     void *poll_context;
     volatile sig_atomic_t stopped_by;
 };
 
 // api/boot.c: the part of facet_machine_run that is about computers.
-bool api_run_computer(struct facet_machine *machine, struct facet_result *ret_result,
-                      struct facet_error *err);
+bool api_run_computer(struct facet_machine *machine, u64 insts, tick when,
+                      struct facet_result *ret_result, struct facet_error *err);

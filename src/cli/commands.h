@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 extern const struct cli_command boot_command;
+extern const struct cli_command restore_command;
 extern const struct cli_command exec_command;
 extern const struct cli_command doctor_command;
 extern const struct cli_command version_command;

@@ -30,6 +30,7 @@ static int exec_code_of_result(const struct facet_result *result)
     case FACET_END_POWER_OFF:
     case FACET_END_RESET:
     case FACET_END_PANIC:
+    case FACET_END_EVENT:
     case FACET_END_SHUTDOWN: // ends of computers
         break;
     }
@@ -123,7 +124,7 @@ static int exec_run(const struct cli_args *args)
     bool good, loaded = load(machine, args, &err);
     int code;
 
-    good = loaded && cli_run_machine(machine, &result, &err);
+    good = loaded && cli_run_machine(machine, facet_machine_run, &result, &err);
     if (loaded && !cli_write_stats(machine, args, &stats_err) && good) {
         err = stats_err;
         good = false;

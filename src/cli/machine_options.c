@@ -76,8 +76,8 @@ bool cli_apply_settings(struct facet_machine *machine, const struct cli_args *ar
     return !value || facet_log_configure(value, err);
 }
 
-bool cli_run_machine(struct facet_machine *machine, struct facet_result *ret_result,
-                     struct facet_error *err)
+bool cli_run_machine(struct facet_machine *machine, cli_run_fn *run,
+                     struct facet_result *ret_result, struct facet_error *err)
 {
     static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = stop_running, .sa_flags = (int)SA_RESETHAND};
@@ -86,7 +86,7 @@ bool cli_run_machine(struct facet_machine *machine, struct facet_result *ret_res
     running = machine;
     for (size_t i = 0; i < ARRAY_SIZE(stops); i++)
         sigaction(stops[i], &action, NULL);
-    good = facet_machine_run(machine, ret_result, err);
+    good = run(machine, ret_result, err);
     for (size_t i = 0; i < ARRAY_SIZE(stops); i++)
         signal(stops[i], SIG_IGN);
     return good;
@@ -112,7 +112,7 @@ static void status_document(struct json_out *j, const struct facet_result *resul
         [FACET_END_LIMIT] = "limit",       [FACET_END_STOPPED] = "stopped",
         [FACET_END_DEADLOCK] = "deadlock", [FACET_END_POWER_OFF] = "power-off",
         [FACET_END_RESET] = "reset",       [FACET_END_PANIC] = "panic",
-        [FACET_END_SHUTDOWN] = "shutdown",
+        [FACET_END_SHUTDOWN] = "shutdown", [FACET_END_EVENT] = "event",
     };
 
     json_put_object(j);

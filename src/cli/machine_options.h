@@ -11,9 +11,11 @@ bool cli_usage(struct facet_error *err, const char *fmt, const char *value);
 bool cli_apply_settings(struct facet_machine *machine, const struct cli_args *args,
                         struct facet_error *err);
 
-// Runs it; SIGINT, SIGTERM and SIGHUP stop it.
-bool cli_run_machine(struct facet_machine *machine, struct facet_result *ret_result,
-                     struct facet_error *err);
+// `run`, while SIGINT, SIGTERM and SIGHUP stop the machine.
+typedef bool cli_run_fn(struct facet_machine *machine, struct facet_result *ret_result,
+                        struct facet_error *err);
+bool cli_run_machine(struct facet_machine *machine, cli_run_fn *run,
+                     struct facet_result *ret_result, struct facet_error *err);
 
 // The files of --stats-file and --status-file.
 bool cli_write_stats(struct facet_machine *machine, const struct cli_args *args,

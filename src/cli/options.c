@@ -82,6 +82,47 @@ static const struct cli_option options[] = {
      "Which messages to show: error, warn, info or debug, or WHO=LEVEL pairs separated by commas "
      "(pc.uart*=debug)."},
 
+    {"boot", "checkpoint-at", "WHEN", NULL, true, NULL,
+     "Save a checkpoint when it is that far: a number of instructions (500M), a simulated time "
+     "(2s), "
+     "console:TEXT (the guest has written TEXT), or work-begin (the guest says so)."},
+    {"boot", "checkpoint-every", "WHEN", NULL, false, NULL,
+     "Save a checkpoint each time that so many instructions or so much time has passed."},
+    {"boot", "checkpoint-dir", "DIR", "checkpoints", false, NULL,
+     "Folder of the checkpoints, which are called by their number of instructions. One is also "
+     "saved "
+     "on SIGUSR1, and when the guest asks for it."},
+    {"boot", "checkpoint-incremental", NULL, NULL, false, NULL,
+     "Each checkpoint after the first stores only what has changed since the one before."},
+
+    {"restore", "checkpoint-at", "WHEN", NULL, true, NULL,
+     "Save a checkpoint when it is that far: a number of instructions (500M), a simulated time "
+     "(2s), "
+     "console:TEXT (the guest has written TEXT), or work-begin (the guest says so)."},
+    {"restore", "checkpoint-every", "WHEN", NULL, false, NULL,
+     "Save a checkpoint each time that so many instructions or so much time has passed."},
+    {"restore", "checkpoint-dir", "DIR", "checkpoints", false, NULL,
+     "Folder of the checkpoints, which are called by their number of instructions. One is also "
+     "saved "
+     "on SIGUSR1, and when the guest asks for it."},
+    {"restore", "checkpoint-incremental", NULL, NULL, false, NULL,
+     "Each checkpoint after the first stores only what has changed since the one before."},
+    {"restore", "max-insts", "N", NULL, false, "max_insts",
+     "End the run after N instructions of all CPUs together, since the machine's start (exit code "
+     "124)."},
+    {"restore", "max-time", "TIME", NULL, false, "max_time",
+     "End the run at this simulated time (exit code 124): 10s, 250ms."},
+    {"restore", "set", "PATH=VALUE", NULL, true, NULL,
+     "Say where something of the host is now: pc.disk0.overlay=file."},
+    {"restore", "config", "FILE", NULL, true, NULL, "Read such settings from a YAML file."},
+    {"restore", "stats-file", "FILE", NULL, true, NULL,
+     "Write the statistics to FILE when the run ends, however it ends. They count from the "
+     "machine's "
+     "start."},
+    {"restore", "status-file", "FILE", NULL, false, NULL,
+     "Write to FILE, as JSON, how the run ended."},
+    {"restore", "log", "SPEC", "warn", false, NULL, "Which messages to show, as for boot."},
+
     {"doctor", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"version", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"help", "man", NULL, NULL, false, NULL, "Write the man page (roff) of the topic."},

@@ -7,7 +7,6 @@
 #include "isa/x86/show.h"
 #include "machine/console_log.h"
 #include "machine/pc_core.h"
-#include "machine/simop.h"
 #include "machine/types.h"
 #include "sim/checkpoint.h"
 #include "sim/checkpoint_info.h"
@@ -52,6 +51,7 @@ void computer_free(struct computer *m)
     config_release(&m->config);
     boot_image_release(&m->kernel);
     strbuf_release(&m->initrd);
+    simop_release(&m->simop);
     free(m->append);
     free(m);
 }
@@ -263,6 +263,7 @@ static void describe_end(struct computer *m, struct computer_result *r)
         [COMPUTER_STOPPED] = "stopped on request",
         [COMPUTER_LIMIT] = "a limit was reached",
         [COMPUTER_IDLE] = "nothing to do for a while",
+        [COMPUTER_EVENT] = "the guest asks for something",
     };
 
     switch (r->end) {
@@ -273,6 +274,10 @@ static void describe_end(struct computer *m, struct computer_result *r)
     case COMPUTER_PANIC:
         snprintf(r->reason, sizeof(r->reason), "the guest's kernel panicked%s%s",
                  m->console.panic[0] ? ": " : "", m->console.panic);
+        break;
+    case COMPUTER_FAILED:
+        snprintf(r->reason, sizeof(r->reason), "%.*s", (int)sizeof(r->reason) - 1,
+                 m->sim.failure.message);
         break;
     case COMPUTER_SHUTDOWN:
         snprintf(r->reason, sizeof(r->reason), "triple fault on CPU %u", (unsigned)r->value);
@@ -287,13 +292,17 @@ void computer_run(struct computer *m, const struct computer_limits *limits,
 {
     static const enum computer_end ends[] = {
         [PC_LIMIT] = COMPUTER_LIMIT,     [PC_IDLE] = COMPUTER_IDLE,
+        [PC_EVENT] = COMPUTER_EVENT,     [PC_FAILED] = COMPUTER_FAILED,
         [PC_STOPPED] = COMPUTER_STOPPED, [PC_POWER_OFF] = COMPUTER_POWER_OFF,
         [PC_RESET] = COMPUTER_RESET,     [PC_EXIT] = COMPUTER_EXIT,
         [PC_PANIC] = COMPUTER_PANIC,     [PC_SHUTDOWN] = COMPUTER_SHUTDOWN,
         [PC_HALTED] = COMPUTER_HALTED,
     };
     struct pc_limits l = {.insts = limits->insts, .when = limits->when, .idle = limits->idle};
-    struct pc_result end = pc_run(m->pc, &l);
+    struct pc_result end;
+
+    m->simop.event = (struct simop_event){0};
+    end = pc_run(m->pc, &l);
 
     *ret_result = (struct computer_result){
         .end = ends[end.end],
@@ -302,6 +311,24 @@ void computer_run(struct computer *m, const struct computer_limits *limits,
         .ticks = m->sim.queue.now,
     };
     describe_end(m, ret_result);
+}
+
+void computer_watch_console(struct computer *m, const char *text)
+{
+    console_log_watch(&m->console, text);
+}
+
+const struct simop_event *computer_event(const struct computer *m)
+{
+    return &m->simop.event;
+}
+
+void computer_share_files(struct computer *m, const char *read_file, const char *write_folder)
+{
+    free(m->simop.read_file);
+    free(m->simop.write_folder);
+    m->simop.read_file = read_file ? xstrdup(read_file) : NULL;
+    m->simop.write_folder = write_folder ? xstrdup(write_folder) : NULL;
 }
 
 void computer_stop(struct computer *m)

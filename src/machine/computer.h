@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "machine/pc.h"
+#include "machine/simop.h"
 #include "os/boot/boot_load.h"
 #include "sim/char_device.h"
 #include "sim/stats.h"
@@ -33,6 +34,8 @@ enum computer_end {
     COMPUTER_HALTED,   // all cores wait for what can never come
     COMPUTER_LIMIT,    // computer_run may be called again
     COMPUTER_STOPPED,  // computer_stop; computer_run may be called again
+    COMPUTER_EVENT,    // something to be dealt with; computer_run goes on
+    COMPUTER_FAILED,   // the simulation cannot go on; reason
     COMPUTER_IDLE,     // limits.idle: nothing to do for a while; computer_run may be called again
 };
 
@@ -74,6 +77,15 @@ size_t computer_console_input(struct computer *m, unsigned port, const u8 *data,
 void computer_run(struct computer *m, const struct computer_limits *limits,
                   struct computer_result *ret_result);
 void computer_stop(struct computer *m);
+
+// Ends runs with COMPUTER_EVENT when the guest has written `text` to its console (NULL: not any
+// more).
+void computer_watch_console(struct computer *m, const char *text);
+// The event of the last run: an operation for the simulator (machine/simop.h); function 0: the
+// console's text has come.
+const struct simop_event *computer_event(const struct computer *m);
+// What operations that read and write files of the host use; NULL: they fail.
+void computer_share_files(struct computer *m, const char *read_file, const char *write_folder);
 
 struct component *computer_board(struct computer *m);
 const struct stat_set *computer_stats(struct computer *m);

@@ -29,8 +29,37 @@ static void end_line(struct console_log *log)
     pc_request(log->pc, PC_PANIC, 0);
 }
 
+void console_log_watch(struct console_log *log, const char *text)
+{
+    snprintf(log->watched, sizeof(log->watched), "%s", text ? text : "");
+    log->matched = 0;
+}
+
+// How much of the watched text the console ends with, after one more character.
+static void watch(struct console_log *log, char c)
+{
+    size_t n = log->matched;
+
+    // The longest shorter beginning that is also an end of what was matched.
+    while (n && log->watched[n] != c) {
+        size_t k = n - 1;
+
+        while (k && memcmp(log->watched, log->watched + n - k, k) != 0)
+            k--;
+        n = k;
+    }
+    n += log->watched[n] == c;
+    log->matched = n;
+    if (n && !log->watched[n]) {
+        console_log_watch(log, NULL);
+        pc_request(log->pc, PC_EVENT, 0);
+    }
+}
+
 static void take(struct console_log *log, u8 c)
 {
+    if (log->watched[0])
+        watch(log, (char)c);
     log->tail[log->written++ % CONSOLE_TAIL] = c;
     if (c == '\n')
         end_line(log);

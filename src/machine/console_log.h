@@ -17,10 +17,14 @@ struct console_log {
     u64 written;
     char line[CONSOLE_LINE]; // the current one, as far as it fits
     size_t line_length;
-    char panic[CONSOLE_LINE]; // what the kernel said
+    char panic[CONSOLE_LINE];   // what the kernel said
+    char watched[CONSOLE_LINE]; // ends the run; empty: none
+    size_t matched;             // of it
 };
 
 void console_log_init(struct console_log *log, struct component *pc);
+// Ends the run (PC_EVENT 0) when `text` comes, once; NULL: does not.
+void console_log_watch(struct console_log *log, const char *text);
 // To be connected instead of `output`.
 struct char_output console_log_through(struct console_log *log, struct char_output output);
 // Appends the last lines, each indented, with a head.

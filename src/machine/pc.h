@@ -20,6 +20,7 @@ enum { PC_MAX_CPUS = 64 };
 // Where gem5 puts the address form of its operations (util/m5): 64 KiB below 4 GiB.
 #define PC_SIMOP_BASE 0xffff0000ull
 #define PC_SIMOP_SIZE 0x10000ull
+#define PC_SIMOP_PORT 0xe4u     // 8 ports: function, then the result's halves
 #define PC_BIOS_BASE 0xe0000ull // ACPI tables
 #define PC_PM_PORT 0x600u       // ACPI's fixed registers (dev/acpi_pm.h)
 
@@ -46,7 +47,9 @@ enum pc_end {
     PC_EXIT,      // a test kernel's exit port, or an operation for the simulator; value: its code
     PC_PANIC,     // pvpanic; value: its bits
     PC_SHUTDOWN,  // triple fault; value: the core
+    PC_EVENT,     // an operation for the simulator, or pc_request by who watches; value: which
     PC_IDLE,      // limits.idle: nothing to do until pc_next_event
+    PC_FAILED,    // the simulation cannot go on (sim.failure)
     PC_HALTED,    // all cores wait for interrupts, and nothing can raise one
 };
 
@@ -74,7 +77,8 @@ void pc_publish(struct component *pc);
 
 // Operations for the simulator that guests ask for (gem5's m5 ops); arguments and result are
 // registers of the core.
-typedef void pc_simop_fn(void *context, struct component *pc, struct component *core, u16 function);
+// Returns the result.
+typedef u64 pc_simop_fn(void *context, struct component *pc, struct component *core, u16 function);
 void pc_set_simop(struct component *pc, pc_simop_fn *fn, void *context);
 // Ends the run behind the current instruction; the first request wins.
 void pc_request(struct component *pc, enum pc_end end, u32 value);

@@ -30,7 +30,8 @@ enum { MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0 };
 // The rows of the architectural state come first: the prefix is a struct x86_arch_state.
 #define PC_CORE_STATE(F, FA, FE, FV) \
     X86_ARCH_STATE(F, FA, FE, FV)    \
-    F(u64, insts)
+    F(u64, insts)                    \
+    F(u64, simop_result) // of the last operation through the port
 
 #define PC_CORE_STATS(S, SV, SH, SG, SR) S(numInsts, "Count", "Instructions completed")
 
@@ -113,6 +114,11 @@ static void apic_access(struct pc_core *core, u64 offset, unsigned size, u8 *dat
     }
 }
 
+static u64 simop(struct pc_core *core, u16 function)
+{
+    return core->links.simop(core->links.context, &core->base, function);
+}
+
 static bool core_access(void *ctx, paddr addr, unsigned size, void *data, bool write)
 {
     struct pc_core *core = ctx;
@@ -124,9 +130,11 @@ static bool core_access(void *ctx, paddr addr, unsigned size, void *data, bool w
     } else if (addr - PC_SIMOP_BASE < PC_SIMOP_SIZE) {
         // A load names the function; the result is in RAX, and the loaded value is it, too.
         if (!write) {
-            core->links.simop(core->links.context, &core->base, (u16)(addr >> 8 & 0xff));
+            u64 result = simop(core, (u16)(addr >> 8 & 0xff));
+
+            core->x86->s.gpr[X86_RAX] = result;
             memset(data, 0, size);
-            memcpy(data, &core->x86->s.gpr[X86_RAX], MIN(size, 8u));
+            memcpy(data, &result, MIN(size, 8u));
         }
     } else {
         answered = mem_port_access(&core->links.memory, addr, size, data, write);
@@ -144,13 +152,34 @@ static u8 *core_host_page(void *ctx, paddr page, bool write)
 
 static const struct mem_port_ops core_memory = {.access = core_access, .host_page = core_host_page};
 
+// A write of a function number to the first port does it; then the result's halves can be read.
+static bool simop_port(struct pc_core *core, u64 offset, unsigned size, void *data, bool write)
+{
+    u64 value = 0;
+
+    if (offset % 4 || size != 4)
+        return false;
+    if (write) {
+        memcpy(&value, data, 4);
+        if (offset == 0)
+            core->st.simop_result = simop(core, (u16)value);
+    } else {
+        value = core->st.simop_result >> 8 * offset;
+        memcpy(data, &value, 4);
+    }
+    return true;
+}
+
 static bool core_io(void *ctx, paddr port, unsigned size, void *data, bool write)
 {
     struct pc_core *core = ctx;
     bool answered;
 
     before_device(core);
-    answered = mem_port_access(&core->links.io, port, size, data, write);
+    if (port - PC_SIMOP_PORT < 8)
+        answered = simop_port(core, port - PC_SIMOP_PORT, size, data, write);
+    else
+        answered = mem_port_access(&core->links.io, port, size, data, write);
     after_device(core);
     return answered;
 }
@@ -162,7 +191,7 @@ static void core_simop(void *ctx, struct x86_core *x86, u16 function)
     struct pc_core *core = ctx;
 
     before_device(core);
-    core->links.simop(core->links.context, &core->base, function);
+    x86->s.gpr[X86_RAX] = simop(core, function);
     after_device(core);
 }
 

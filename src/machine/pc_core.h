@@ -23,7 +23,7 @@ struct pc_core_links {
     void (*after_device)(void *context, struct component *core);
     // It has something to do while it may be halted.
     void (*woken)(void *context, struct component *core);
-    void (*simop)(void *context, struct component *core, u16 function);
+    u64 (*simop)(void *context, struct component *core, u16 function);
     void *context;
 };
 

@@ -82,5 +82,5 @@ bool pc_connect(struct component *c, struct error *err);
 void pc_before_device(void *context, struct component *core);
 void pc_after_device(void *context, struct component *core);
 void pc_core_woken(void *context, struct component *core);
-void pc_core_simop(void *context, struct component *core, u16 function);
+u64 pc_core_simop(void *context, struct component *core, u16 function);
 void pc_control(struct component *root, enum control_request what, u32 value);

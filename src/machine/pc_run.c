@@ -49,15 +49,15 @@ void pc_core_woken(void *context, struct component *core)
         x86_stop(pc_core_x86(pc->running), CORE_STOP);
 }
 
-void pc_core_simop(void *context, struct component *core, u16 function)
+u64 pc_core_simop(void *context, struct component *core, u16 function)
 {
     struct pc *pc = context;
 
     if (pc->simop)
-        pc->simop(pc->simop_context, &pc->base, core, function);
-    else
-        component_guest_warn(&pc->base, "operation %u for the simulator, which nobody serves",
-                             (unsigned)function);
+        return pc->simop(pc->simop_context, &pc->base, core, function);
+    component_guest_warn(&pc->base, "operation %u for the simulator, which nobody serves",
+                         (unsigned)function);
+    return ~(u64)0;
 }
 
 void pc_request(struct component *c, enum pc_end end, u32 value)
@@ -75,10 +75,8 @@ void pc_request(struct component *c, enum pc_end end, u32 value)
 void pc_control(struct component *root, enum control_request what, u32 value)
 {
     static const enum pc_end ends[] = {
-        [CONTROL_POWER_OFF] = PC_POWER_OFF,
-        [CONTROL_RESET] = PC_RESET,
-        [CONTROL_EXIT] = PC_EXIT,
-        [CONTROL_PANIC] = PC_PANIC,
+        [CONTROL_POWER_OFF] = PC_POWER_OFF, [CONTROL_RESET] = PC_RESET,    [CONTROL_EXIT] = PC_EXIT,
+        [CONTROL_PANIC] = PC_PANIC,         [CONTROL_FAILURE] = PC_FAILED,
     };
 
     pc_request(root, ends[what], value);
@@ -231,6 +229,8 @@ struct pc_result pc_run(struct component *c, const struct pc_limits *limits)
 
     pc->ending = false;
     while (!pc->ending) {
+        if (c->sim->failure.code != ERROR_NONE)
+            return (struct pc_result){.end = PC_FAILED};
         if (atomic_exchange_explicit(&pc->stop_asked, false, memory_order_relaxed))
             return (struct pc_result){.end = PC_STOPPED};
         if (pc->st.insts >= limits->insts || queue_of(pc)->now >= limits->when)

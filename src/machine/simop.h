@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Operations for the simulator that a guest asks for: gem5's m5 ops by their function numbers
 // (gem5 include/gem5/asm/generic/m5ops.h), as an instruction, a load from the operations' page, or
-// through a port. Arguments are RDI, RSI, RDX, RCX, R8, R9; the result is RAX.
+// through a port (docs/formats/guest-operations.md). Arguments are RDI, RSI, RDX, RCX, R8, R9.
 #pragma once
 
 #include "base/types.h"
@@ -28,8 +28,18 @@ enum simop_function {
     SIMOP_WORK_END = 0x5b,
 };
 
+// What a machine's owner is to deal with: the run ends with PC_EVENT.
+struct simop_event {
+    u16 function; // enum simop_function
+    u64 args[6];
+};
+
 struct simop {
     struct component *pc; // borrowed
+    struct simop_event event;
+    char *read_file;    // owned; what SIMOP_READ_FILE gives; NULL: nothing
+    char *write_folder; // owned; where SIMOP_WRITE_FILE puts files; NULL: it fails
 };
 
 void simop_init(struct simop *s, struct component *pc);
+void simop_release(struct simop *s);

@@ -147,14 +147,22 @@ bool stat_path_check(const char *path, struct error *err)
 
 bool stat_set_write(const struct stat_set *set, const char *path, struct error *err)
 {
+    AUTO_FREE u64 *values = xcalloc(set->words, sizeof(u64));
+
+    stat_set_take(set, values);
+    return stat_values_write(set, values, "", path, err);
+}
+
+bool stat_values_write(const struct stat_set *set, const u64 *values, const char *before,
+                       const char *path, struct error *err)
+{
     AUTO(strbuf) struct strbuf out = {0};
-    AUTO_FREE u64 *values = NULL;
     const char *e = extension_of(path);
 
     if (!stat_path_check(path, err))
         return false;
-    values = xcalloc(set->words, sizeof(u64));
-    stat_set_take(set, values);
+    if (strcmp(e, ".txt") == 0)
+        strbuf_puts(&out, before);
     if (strcmp(e, ".txt") == 0)
         stat_write_text(set, values, &out);
     else if (strcmp(e, ".json") == 0)

@@ -116,6 +116,10 @@ void stat_write_json(const struct stat_set *set, const u64 *values, struct strbu
 void stat_write_csv(const struct stat_set *set, const u64 *values, struct strbuf *out);
 // Writes the live values to `path`, in the format its extension names (.txt, .json, .csv).
 bool stat_set_write(const struct stat_set *set, const char *path, struct error *err) MUST_CHECK;
+// The same with values that were taken; `before` is put in front in the text format (earlier
+// dumps).
+bool stat_values_write(const struct stat_set *set, const u64 *values, const char *before,
+                       const char *path, struct error *err) MUST_CHECK;
 // Whether the extension is one of these.
 bool stat_path_check(const char *path, struct error *err) MUST_CHECK;
 
