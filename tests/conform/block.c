@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "block.h"
 
+#include "compare.h"
 #include "gen.h"
 #include "isa/x86/insn.h"
 #include "isa/x86/state.h"
@@ -190,7 +191,8 @@ static bool try_plain(struct builder *b, struct instance *in)
         limits.written &= (u16) ~(1u << X86_RSI | 1u << X86_RDI | 1u << X86_RCX);
     else if (b->limits.written)
         limits.written |= 1u << X86_RSP;
-    if (!encode_random(b->f, form, &limits, b->r, in) || is_refused(b, &in->i))
+    if (!encode_random(b->f, form, &limits, b->r, in) || is_refused(b, &in->i) ||
+        vendor_avoids(&in->i, in->o))
         return false;
     for (u32 n = 0; n < in->i.operand_count; n++)
         if (!operand_is_good(b, in, n))

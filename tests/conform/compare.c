@@ -37,6 +37,21 @@ static void differ_bytes(struct diffs *d, const char *name, u32 n, const u8 *exp
     }
 }
 
+// `signs`: only the signs of elements of so many bytes.
+static void differ_vector(struct diffs *d, const char *name, u32 n, const u8 *expected,
+                          const u8 *got, u32 signs)
+{
+    u8 e[16], g[16];
+
+    memcpy(e, expected, 16);
+    memcpy(g, got, 16);
+    for (u32 at = 0; signs && at < 16; at++) {
+        e[at] &= at % signs == signs - 1 ? 0x80 : 0;
+        g[at] &= at % signs == signs - 1 ? 0x80 : 0;
+    }
+    differ_bytes(d, name, n, e, g, 16);
+}
+
 static void compare_end(const struct case_result *e, const struct case_result *g,
                         const struct undefined *u, struct diffs *d)
 {
@@ -63,34 +78,48 @@ static const u8 *physical(const struct case_xsave *x, u32 n)
 static void compare_fpu(const struct case_xsave *e, const struct case_xsave *g,
                         const struct undefined *u, bool fault, struct diffs *d)
 {
-    const u64 pointer_mask = 0xffffffffffff; // how many more bits there are differs
+    bool pointers = !u->pointers || e->fsw & 0x80;
+    const u64 pointer_mask = pointers ? 0xffffffffffff : 0; // how many more bits there are differs
     bool passage = u->mmx && fault;
 
     differ(d, "fcw", e->fcw, g->fcw, 0xffff);
     differ(d, "fsw", e->fsw, g->fsw, (u16) ~(u->fsw | (passage ? 0x3800 : 0)));
     differ(d, "ftw", e->ftw, g->ftw, passage ? 0 : 0xff);
-    differ(d, "fop", e->fop, g->fop, 0x7ff);
+    differ(d, "fop", e->fop, g->fop, pointer_mask & 0x7ff);
     differ(d, "fip", e->fip, g->fip, pointer_mask);
     differ(d, "fdp", e->fdp, g->fdp, pointer_mask);
-    differ(d, "mxcsr", e->mxcsr, g->mxcsr, 0xffffffff);
+    differ(d, "mxcsr", e->mxcsr, g->mxcsr, u->mxcsr && fault ? 0 : 0xffffffff);
     for (u32 n = 0; n < 8; n++)
         differ_bytes(d, "x87 r", n, physical(e, n), physical(g, n), 10);
     for (u32 n = 0; n < 16; n++) {
-        differ_bytes(d, "xmm", n, e->xmm[n], g->xmm[n], 16);
-        differ_bytes(d, "ymm_high", n, e->ymm_high[n], g->ymm_high[n], 16);
+        u8 signs = fault && u->sign_size && n == u->sign_of ? u->sign_size : 0;
+
+        differ_vector(d, "xmm", n, e->xmm[n], g->xmm[n], signs);
+        if (!(fault && u->upper >> n & 1))
+            differ_vector(d, "ymm_high", n, e->ymm_high[n], g->ymm_high[n], signs);
     }
 }
 
-static void compare_memory(const u8 *e, const u8 *g, u32 size, const u32 *page_at, struct diffs *d)
+static bool in_hole(const struct undefined *u, u64 address)
+{
+    for (u32 n = 0; n < u->n_holes; n++)
+        if (address - u->hole[n].at < u->hole[n].len)
+            return true;
+    return false;
+}
+
+static void compare_memory(const u8 *e, const u8 *g, u32 size, const u32 *page_at,
+                           const struct undefined *u, struct diffs *d)
 {
     if (!memcmp(e, g, size))
         return;
     for (u32 at = 0; at < size; at++) {
+        u32 address = page_at[at / CASE_PAGE] + at % CASE_PAGE;
         char name[24];
 
-        if (e[at] == g[at])
+        if (e[at] == g[at] || in_hole(u, address))
             continue;
-        snprintf(name, sizeof(name), "[%08x]", page_at[at / CASE_PAGE] + at % CASE_PAGE);
+        snprintf(name, sizeof(name), "[%08x]", address);
         differ(d, name, e[at], g[at], 0xff);
     }
 }
@@ -108,7 +137,7 @@ static u64 gpr_mask(const struct conform_case *c, const struct undefined *u,
     // Behind a far transfer to 32-bit code, the host's kernel sees the stack pointer of that.
     if (n == X86_RSP && native->out.sel[CASE_CS] != c->in.sel[CASE_CS])
         return 0xffffffff;
-    if (u->narrow && fault && (n == X86_RCX || n == X86_RSI || n == X86_RDI))
+    if ((u->halves || (u->narrow && fault)) && (n == X86_RCX || n == X86_RSI || n == X86_RDI))
         return 0xffffffff;
     return ~0ull;
 }
@@ -127,7 +156,7 @@ bool compare(const struct conform_case *c, const struct undefined *u,
     bool exit = native->end == CASE_END_EXIT;
 
     ret->n = 0;
-    if (u->unusable)
+    if (u->unusable || u->vendor)
         return true;
     compare_end(native, facet, u, ret);
     for (u32 n = 0; n < 16; n++)
@@ -141,8 +170,9 @@ bool compare(const struct conform_case *c, const struct undefined *u,
     differ(ret, "fs base", e->fs_base, g->fs_base, ~0ull);
     differ(ret, "gs base", e->gs_base, g->gs_base, ~0ull);
     compare_fpu(&e->x, &g->x, u, native->end == CASE_END_FAULT, ret);
-    compare_memory(native->data, facet->data, CASE_IMAGE, data_at, ret);
+    if (!(u->fault_memory && native->end == CASE_END_FAULT))
+        compare_memory(native->data, facet->data, CASE_IMAGE, data_at, u, ret);
     if (c->code_at >= CASE_SMC)
-        compare_memory(native->code, facet->code, sizeof(native->code), smc_at, ret);
+        compare_memory(native->code, facet->code, sizeof(native->code), smc_at, u, ret);
     return ret->n == 0;
 }

@@ -29,9 +29,33 @@ struct undefined {
     bool which;         // if it faults: which page
     bool narrow;        // if it faults: the upper halves of RCX, RSI, RDI
     bool gprs;          // if it faults: GPRs but RSP
+    // Where the host's processor differs by design (vendor.c):
+    bool vendor;       // it makes the case unusable
+    bool pointers;     // FOP, FIP and FDP, unless an exception is pending
+    bool halves;       // the upper halves of RCX, RSI, RDI
+    bool fault_memory; // if it faults: memory
+    u8 sign_size;      // if it faults: all but the sign of the elements, of so many bytes,
+    u8 sign_of;        // of this vector register
+    u32 upper;         // if it faults: upper halves of YMM, a bit each
+    bool mxcsr;        // if it faults: MXCSR
+    u8 n_holes;        // parts of memory
+    struct {
+        u64 at;
+        u32 len;
+    } hole[3];
 };
 
 void undefined_find(const struct forms *f, const struct conform_case *c, struct undefined *ret);
+
+// Adds to *ret in what this host may differ from the guest's processor, by what it made of the
+// case.
+void vendor_find(const struct forms *f, const struct conform_case *c,
+                 const struct case_result *native, struct undefined *ret);
+// Whether it may differ for bad operands even in which exception comes, or by taking the bytes for
+// another instruction.
+bool vendor_unlike(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o);
+// Whether it may differ in a way that is not compared after other instructions.
+bool vendor_avoids(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o);
 
 // True if they agree. `ret` gets the differences.
 bool compare(const struct conform_case *c, const struct undefined *u,

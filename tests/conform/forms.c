@@ -37,6 +37,8 @@ bool forms_host_has(unsigned feature)
 
     if (reg == REG_NONE)
         return feature == X86_FEATURE_BASE;
+    if (feature == X86_FEATURE_FSGSBASE && !native_any_base())
+        return false; // the processor may have it, its kernel does not want it
     return native_cpuid_bit(features[feature].leaf, features[feature].subleaf, reg,
                             features[feature].bit);
 }

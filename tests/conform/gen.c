@@ -3,6 +3,7 @@
 
 #include "isa/x86/insn.h"
 #include "isa/x86/state.h"
+#include "native.h"
 #include "operands.h"
 
 #include <string.h>
@@ -96,8 +97,12 @@ static u64 gen_segment_base(struct rng *r, u8 mode)
     u64 v = between(r, 0, 0x2000);
 
     if (mode == CASE_MODE64 && chance(r, 100))
-        return (u64)((i64)(rng_next(r) << 16) >> 16); // any canonical one
-    return chance(r, 300) ? 0 : CASE_DATA - v;
+        v = (u64)((i64)(rng_next(r) << 16) >> 16); // any canonical one
+    else
+        v = chance(r, 300) ? 0 : CASE_DATA - v;
+    if (native_any_base())
+        return v;
+    return mode == CASE_MODE64 && chance(r, 150) ? v & 0x3fffffffffff : 0; // the others cost time
 }
 
 void gen_state(struct rng *r, u8 mode, struct case_state *ret)

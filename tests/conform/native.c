@@ -6,7 +6,6 @@
 #include <asm/prctl.h>
 #include <cpuid.h>
 #include <errno.h>
-#include <immintrin.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
@@ -24,6 +23,7 @@
 #include <unistd.h>
 
 enum { TICK_USEC = 100000 }; // of the watchdog; a case that sees two is over
+enum { USER_CODE32 = 0x23 };
 
 // Shared with the child.
 struct shared {
@@ -72,6 +72,24 @@ static void futex_wait(u32 *word, u32 value, const struct timespec *timeout)
 static void futex_wake(u32 *word)
 {
     syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static bool has_fsgsbase(void)
+{
+    return getauxval(AT_HWCAP2) & 2; // HWCAP2_FSGSBASE
+}
+
+bool native_any_base(void)
+{
+    return has_fsgsbase();
+}
+
+u32 native_modes(void)
+{
+    u32 rights = 0;
+
+    __asm__("lar %1, %0" : "+r"(rights) : "r"(USER_CODE32) : "cc");
+    return 1 << CASE_MODE64 | (rights ? 1 << CASE_MODE32 : 0);
 }
 
 // --- the child
@@ -125,6 +143,49 @@ int native_record(int sig, void *info, void *context)
     n->end = sig == SIGVTALRM ? CASE_END_LIMIT : CASE_END_FAULT;
     copy_xsave(&n->x, (const struct case_xsave *)u->uc_mcontext.fpregs);
     return 1;
+}
+
+// The kernel sets and gets segment bases. Each takes its microseconds, so that is done when it must
+// be; the child's own FS base comes back at the end of a batch. In between, nothing here may use
+// thread-local memory.
+static void arch_prctl(u64 code, u64 address)
+{
+    u64 number = SYS_arch_prctl;
+
+    __asm__ volatile("syscall" : "+a"(number) : "D"(code), "S"(address) : "rcx", "r11", "memory");
+}
+
+// The selector is null, so that the base is 0 already unless the kernel knows another: it would
+// come back with a change of tasks.
+static void put_base(u64 code, u64 base, u64 *known)
+{
+    if (base != 0 || *known != 0)
+        arch_prctl(code, base);
+    *known = base;
+}
+
+void native_put_bases(void)
+{
+    put_base(ARCH_SET_FS, CONTROL->fs, &CONTROL->kernel_fs);
+    put_base(ARCH_SET_GS, CONTROL->gs, &CONTROL->kernel_gs);
+}
+
+// No descriptor has a base but 0, so that 0 stays 0.
+void native_take_bases(u64 *ret)
+{
+    ret[0] = ret[1] = 0;
+    if (CONTROL->kernel_fs)
+        arch_prctl(ARCH_GET_FS, (u64)&ret[0]);
+    if (CONTROL->kernel_gs)
+        arch_prctl(ARCH_GET_GS, (u64)&ret[1]);
+}
+
+static void back_to_host_bases(void)
+{
+    if (!CONTROL->by_kernel)
+        return;
+    put_base(ARCH_SET_FS, CONTROL->host_fs, &CONTROL->kernel_fs);
+    put_base(ARCH_SET_GS, CONTROL->host_gs, &CONTROL->kernel_gs);
 }
 
 static void put_background(struct windows *w, const struct conform_case *c, const u8 *background)
@@ -264,17 +325,20 @@ static bool take_signals(void)
     return setitimer(ITIMER_VIRTUAL, &interval, NULL) == 0;
 }
 
-// Nothing but waiting, returning from signals and leaving: whatever a case does, the host is safe.
+// Nothing but waiting, returning from signals, segment bases (where only the kernel sets them) and
+// leaving: whatever a case does, the host is safe.
 static bool close_the_door(void)
 {
+    u32 bases = has_fsgsbase() ? SYS_exit_group : SYS_arch_prctl;
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigreturn, 3, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex, 2, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigreturn, 4, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, bases, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -292,8 +356,11 @@ static void child_main(struct native *native)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == 1 || !map_windows(native->memory) || !take_signals())
         _exit(2);
-    CONTROL->host_fs = _readfsbase_u64();
-    CONTROL->host_gs = _readgsbase_u64();
+    CONTROL->by_kernel = !has_fsgsbase();
+    arch_prctl(ARCH_GET_FS, (u64)&CONTROL->host_fs);
+    arch_prctl(ARCH_GET_GS, (u64)&CONTROL->host_gs);
+    CONTROL->kernel_fs = CONTROL->host_fs;
+    CONTROL->kernel_gs = CONTROL->host_gs;
     if (!close_the_door())
         _exit(3);
     for (;;) {
@@ -305,6 +372,7 @@ static void child_main(struct native *native)
             s->progress = i;
             run_one(native, i);
         }
+        back_to_host_bases();
         done = request;
         __atomic_store_n(&s->answer, done, __ATOMIC_RELEASE);
         futex_wake(&s->answer);
@@ -340,8 +408,6 @@ static void stop_child(struct native *n)
 
 static bool host_can(struct error *err)
 {
-    if (!(getauxval(AT_HWCAP2) & 2)) // HWCAP2_FSGSBASE
-        return error_set(err, ERROR_UNSUPPORTED, "the host's kernel does not allow WRFSBASE");
     if (!native_cpuid_bit(1, 0, 2, 28) || !native_cpuid_bit(7, 0, 1, 5))
         return error_set(err, ERROR_UNSUPPORTED, "the host has no AVX2");
     return true;

@@ -36,3 +36,9 @@ bool native_run_spare(struct native *n, struct error *err);
 
 // What CPUID of the host says: bit `bit` of register `reg` (0-3: EAX, EBX, ECX, EDX).
 bool native_cpuid_bit(u32 leaf, u32 subleaf, u32 reg, u32 bit);
+
+// Whether cases can have any bases of FS and GS. Otherwise (a kernel without user-mode FSGSBASE)
+// those below 2^46 in 64-bit mode with null selectors, and 0 in 32-bit mode.
+bool native_any_base(void);
+// The modes that the host's kernel runs, as a bit set of enum case_mode.
+u32 native_modes(void);

@@ -23,11 +23,16 @@ native_enter:
     mov %eax, %fs
     movw C(NATIVE_SEL + 10), %ax
     mov %eax, %gs
-    mov C(NATIVE_FS), %rax
+    cmpl $0, C(NATIVE_BY_KERNEL)
+    je 1f
+    sub $8, %rsp
+    call native_put_bases
+    jmp 2f
+1:  mov C(NATIVE_FS), %rax
     wrfsbase %rax
     mov C(NATIVE_GS), %rax
     wrgsbase %rax
-    mov $7, %eax
+2:  mov $7, %eax
     xor %edx, %edx
     xrstor64 C(NATIVE_XSAVE)
     mov C(NATIVE_GPR + 0x00), %rax
@@ -78,7 +83,12 @@ native_exit:
     mov %ds, C(NATIVE_SEL + 6)
     mov %fs, C(NATIVE_SEL + 8)
     mov %gs, C(NATIVE_SEL + 10)
-    rdfsbase %rax
+    cmpl $0, C(NATIVE_BY_KERNEL)
+    je 1f
+    mov $C(NATIVE_FS), %edi
+    call native_take_bases
+    jmp native_leave
+1:  rdfsbase %rax
     mov %rax, C(NATIVE_FS)
     rdgsbase %rax
     mov %rax, C(NATIVE_GS)
@@ -92,11 +102,13 @@ native_leave:
     mov %eax, %gs
     mov $0x2b, %eax
     mov %eax, %ss
+    cmpl $0, C(NATIVE_BY_KERNEL)
+    jne 1f // later: native.c
     mov C(NATIVE_HOST_FS), %rax
     wrfsbase %rax
     mov C(NATIVE_HOST_GS), %rax
     wrgsbase %rax
-    fninit
+1:  fninit
     ldmxcsr C(NATIVE_MXCSR)
     vzeroupper
     mov C(NATIVE_HOST_RSP), %rsp
@@ -116,6 +128,8 @@ native_signal:
     mov %ds, C(NATIVE_SIGNAL_SEL + 6)
     mov %fs, C(NATIVE_SIGNAL_SEL + 8)
     mov %gs, C(NATIVE_SIGNAL_SEL + 10)
+    cmpl $0, C(NATIVE_BY_KERNEL)
+    jne signal_by_kernel
     rdfsbase %rax
     mov %rax, C(NATIVE_SIGNAL_FS)
     rdgsbase %rax
@@ -130,5 +144,20 @@ native_signal:
     mov C(NATIVE_SIGNAL_FS), %rax
     wrfsbase %rax
     ret // to the kernel's return from signals
+
+
+signal_by_kernel:
+    mov %rdi, %rbx
+    mov %rdx, %r12
+    sub $8, %rsp
+    mov $C(NATIVE_SIGNAL_FS), %edi
+    call native_take_bases
+    mov %ebx, %edi
+    mov %r12, %rdx
+    call native_record
+    add $8, %rsp
+    test %eax, %eax
+    jnz native_leave
+    ret
 
     .section .note.GNU-stack, "", @progbits

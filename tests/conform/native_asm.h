@@ -12,6 +12,7 @@
 #define NATIVE_GS 0x48
 #define NATIVE_SEL 0x50 // ES, CS, SS, DS, FS, GS
 #define NATIVE_MXCSR 0x60
+#define NATIVE_BY_KERNEL 0x64
 #define NATIVE_GPR 0x80
 #define NATIVE_RFLAGS 0x100
 #define NATIVE_XSAVE 0x140
@@ -30,8 +31,10 @@ struct native_control {
     u64 host_rsp, host_fs, host_gs;
     u64 fs, gs;
     u16 sel[8];
-    u32 mxcsr, pad0;
-    u64 pad1[3];
+    u32 mxcsr;
+    u32 by_kernel;          // this kernel sets segment bases, programs cannot
+    u64 kernel_fs, kernel_gs; // by_kernel: what it was asked for last
+    u64 pad1;
     u64 gpr[16];
     u64 rflags;
     u64 pad2[7];
@@ -49,6 +52,7 @@ struct native_control {
 _Static_assert(offsetof(struct native_control, host_rsp) == NATIVE_HOST_RSP, "");
 _Static_assert(offsetof(struct native_control, sel) == NATIVE_SEL, "");
 _Static_assert(offsetof(struct native_control, mxcsr) == NATIVE_MXCSR, "");
+_Static_assert(offsetof(struct native_control, by_kernel) == NATIVE_BY_KERNEL, "");
 _Static_assert(offsetof(struct native_control, gpr) == NATIVE_GPR, "");
 _Static_assert(offsetof(struct native_control, rflags) == NATIVE_RFLAGS, "");
 _Static_assert(offsetof(struct native_control, x) == NATIVE_XSAVE, "");
@@ -62,6 +66,10 @@ void native_enter(void);
 void native_exit(void);
 // The signal handler.
 void native_signal(int sig, void *info, void *context);
-// Called by it on the host's FS base. True: the case is over; false: go on with it.
+// Called by it, on the host's FS base unless by_kernel. True: the case is over; false: go on with it.
 int native_record(int sig, void *info, void *context);
+// by_kernel: the bases of the case, from native_control.fs and .gs.
+void native_put_bases(void);
+// Likewise: the bases that there are, to ret[0] and ret[1].
+void native_take_bases(u64 *ret);
 #endif

@@ -6,6 +6,7 @@
 #include "isa/x86/flags.h"
 #include "isa/x86/mem.h"
 #include "isa/x86/step.h"
+#include "native.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +117,7 @@ static void put_descriptors(struct subject *s)
         ATTR_CODE32, ATTR_DATA,          ATTR_CODE64};
 
     for (u32 n = 0; n < ARRAY_SIZE(attr); n++)
-        if (attr[n])
+        if (attr[n] && (attr[n] != ATTR_CODE32 || native_modes() >> CASE_MODE32 & 1))
             put_u64(s, PHYS_GDT + n * 8, (u64)attr[n] << 40 | 0x000f00000000ffffull);
     // Its limit is the number of the processor: 0 here. LSL of just this selector would differ.
     put_u64(s, PHYS_GDT + 15 * 8, (u64)ATTR_CPU_NUMBER << 40);
