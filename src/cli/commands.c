@@ -7,7 +7,7 @@
 #include "base/names.h"
 
 static const struct cli_command *const commands[] = {
-    &exec_command,    &boot_command, &doctor_command,
+    &exec_command,    &boot_command, &checkpoint_command, &doctor_command,
     &version_command, &help_command, &completion_command,
 };
 

@@ -82,6 +82,7 @@ static const struct cli_option options[] = {
      "Which messages to show: error, warn, info or debug, or WHO=LEVEL pairs separated by commas "
      "(pc.uart*=debug)."},
 
+    {"checkpoint", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"doctor", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"version", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"help", "man", NULL, NULL, false, NULL, "Write the man page (roff) of the topic."},
