@@ -223,6 +223,71 @@ bool facet_stats_file_check(const char *file, struct facet_error *err);
 bool facet_machine_trace(struct facet_machine *machine, const char *what, const char *file,
                          struct facet_error *err);
 
+// ---- checkpoints, as files ----
+
+// What is in one. `problem` says why the rest is not there, or is NULL.
+struct facet_checkpoint {
+    const char *path, *problem;
+    const char *config_digest;          // of the machine's description; may be empty
+    const char *digest;                 // of the checkpoint
+    const char *parent, *parent_digest; // path from the checkpoint's own; NULL: none
+    uint64_t ticks, events;             // simulated time (1 ps); events that had fired
+    uint64_t file_bytes, memory_bytes;  // on disk, without its ancestors; of the machine
+    size_t components, memories;
+};
+
+struct facet_checkpoint_component {
+    const char *path, *type;
+    uint64_t schema; // fingerprint of the state's declaration
+};
+
+// `stored` and `inherited` count bytes before compression: here, and in an ancestor.
+struct facet_checkpoint_memory {
+    const char *name;
+    uint64_t bytes, stored, inherited;
+    bool optional;
+};
+
+struct facet_checkpoints;
+
+// The checkpoint at `path`, checked but for its memory; NULL and *err when it cannot be used.
+struct facet_checkpoints *facet_checkpoints_open(const char *path, struct facet_error *err);
+// All that lie in a directory, by name, also those with a problem. NULL and *err when it cannot be
+// read.
+struct facet_checkpoints *facet_checkpoints_in(const char *directory, struct facet_error *err);
+void facet_checkpoints_free(struct facet_checkpoints *list); // NULL is fine
+size_t facet_checkpoints_count(const struct facet_checkpoints *list);
+struct facet_checkpoint facet_checkpoints_at(const struct facet_checkpoints *list, size_t index);
+struct facet_checkpoint_component facet_checkpoints_component(const struct facet_checkpoints *list,
+                                                              size_t index, size_t component);
+struct facet_checkpoint_memory facet_checkpoints_memory(const struct facet_checkpoints *list,
+                                                        size_t index, size_t memory);
+
+// Reads and checks all of a checkpoint and its ancestors; false and *err name what is wrong.
+bool facet_checkpoint_verify(const char *path, struct facet_error *err);
+
+// One thing that differs between two checkpoints.
+struct facet_difference {
+    const char *kind; // "machine", "component", "state", "counter" or "memory"
+    const char *name; // of the component or memory; NULL for the machine
+    const char *row;  // "tick", "lcr", "fifo[3]" (the first of `elements` that differ); NULL: bytes
+    const char *a, *b; // values as text; NULL where there is none
+    uint64_t elements;
+    uint64_t at, bytes; // for bytes of a memory: whole pages
+};
+
+struct facet_checkpoint_diff;
+
+// NULL and *err when one of them cannot be used.
+struct facet_checkpoint_diff *facet_checkpoint_diff(const char *a, const char *b,
+                                                    struct facet_error *err);
+void facet_checkpoint_diff_free(struct facet_checkpoint_diff *diff); // NULL is fine
+size_t facet_checkpoint_diff_count(const struct facet_checkpoint_diff *diff);
+struct facet_difference facet_checkpoint_diff_at(const struct facet_checkpoint_diff *diff,
+                                                 size_t index);
+// Pages of 4 KiB that differ, also where there are too many to list.
+uint64_t facet_checkpoint_diff_pages(const struct facet_checkpoint_diff *diff);
+
 // ---- log ----
 
 // Which log messages come out, for the whole process: "LEVEL" or comma-separated "WHO=LEVEL" with

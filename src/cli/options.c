@@ -123,6 +123,7 @@ static const struct cli_option options[] = {
      "Write to FILE, as JSON, how the run ended."},
     {"restore", "log", "SPEC", "warn", false, NULL, "Which messages to show, as for boot."},
 
+    {"checkpoint", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"doctor", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"version", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"help", "man", NULL, NULL, false, NULL, "Write the man page (roff) of the topic."},

@@ -39,7 +39,8 @@ static u32 hpet_id(struct component *pc)
 static void describe_pci(struct pc *pc, struct acpi_machine *m)
 {
     m->has_pci = true;
-    m->ecam = (struct acpi_window){PC_ECAM_BASE, PCI_ECAM_SIZE};
+    // There is one bus: no kernel need look for more.
+    m->ecam = (struct acpi_window){PC_ECAM_BASE, MiB(1)};
     m->pci_memory32 = (struct acpi_window){PC_HOLE_BASE, PC_ECAM_BASE - PC_HOLE_BASE};
     m->pci_memory64 = (struct acpi_window){pc->window64, PC_WINDOW64_SIZE};
     for (u32 slot = 0; slot < ACPI_SLOTS; slot++)

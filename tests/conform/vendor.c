@@ -86,8 +86,7 @@ static bool is_another(const ZydisDecodedInstruction *i, const ZydisDecodedOpera
         ((i->mnemonic == ZYDIS_MNEMONIC_LOOPE && last_repeat(i) == 0xf2) ||
          (i->mnemonic == ZYDIS_MNEMONIC_LOOPNE && last_repeat(i) == 0xf3)))
         return true;
-    return vendor_differs(DIFFERS_PAUSE_R8) && i->mnemonic == ZYDIS_MNEMONIC_PAUSE &&
-           i->raw.rex.B;
+    return vendor_differs(DIFFERS_PAUSE_R8) && i->mnemonic == ZYDIS_MNEMONIC_PAUSE && i->raw.rex.B;
 }
 
 bool vendor_unlike(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o)
@@ -142,7 +141,8 @@ static bool page_fault(const struct case_result *native)
     return native->end == CASE_END_FAULT && native->vector == X86_EXC_PF;
 }
 
-static void of_x87_store(const struct conform_case *c, const struct case_result *native, struct undefined *u)
+static void of_x87_store(const struct conform_case *c, const struct case_result *native,
+                         struct undefined *u)
 {
     if (!vendor_differs(DIFFERS_X87_EXCEPTION_ORDER) || !page_fault(native))
         return;
@@ -202,8 +202,8 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
                    address_of(c, &i, &o[1]) & 15) ||
                   (vendor_differs(DIFFERS_VECTOR_AC) && vector && native->vector == X86_EXC_AC &&
                    native->end == CASE_END_FAULT);
-    ret->halves = vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(&i) &&
-                  (u32)c->in.gpr[X86_RCX] == 0;
+    ret->halves =
+        vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(&i) && (u32)c->in.gpr[X86_RCX] == 0;
     if (i.meta.category == ZYDIS_CATEGORY_STRINGOP)
         of_string(&i, native, ret);
     switch (i.mnemonic) {
@@ -211,8 +211,8 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     case ZYDIS_MNEMONIC_IRET:
     case ZYDIS_MNEMONIC_IRETD:
     case ZYDIS_MNEMONIC_IRETQ:
-        ret->vendor |= vendor_differs(DIFFERS_FAR_RETURN_ORDER) && !is_near_branch(&i) &&
-                       page_fault(native);
+        ret->vendor |=
+            vendor_differs(DIFFERS_FAR_RETURN_ORDER) && !is_near_branch(&i) && page_fault(native);
         break;
     case ZYDIS_MNEMONIC_VCVTPS2PH:
         ret->mxcsr = vendor_differs(DIFFERS_F16C_STORE_ORDER);
