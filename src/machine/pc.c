@@ -205,8 +205,8 @@ static bool pc_after_load(struct component *c, struct error *err)
 {
     struct pc *pc = pc_of(c);
 
-    if (pc->st.share > 1 && (pc->st.share != (u32)__builtin_popcountll(pc->st.mask) ||
-                             pc->st.rank >= pc->st.share || pc->st.done > pc->p.quantum))
+    if (pc->st.share > 1 &&
+        (pc->st.share != (u32)__builtin_popcountll(pc->st.mask) || pc->st.rank >= pc->st.share))
         return error_set(err, ERROR_INPUT, "%s: the saved round of the cores makes no sense",
                          c->path);
     if (pc->st.share && (pc->st.turn >= pc->p.cpus || !(pc->st.mask >> pc->st.turn & 1)))

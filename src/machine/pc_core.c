@@ -82,9 +82,10 @@ static void before_device(struct pc_core *core)
     core->links.before_device(core->links.context, &core->base);
 }
 
-static void after_device(struct pc_core *core)
+// `cycles`: what the access took; the core's own APIC is as near as its caches.
+static void after_device(struct pc_core *core, u32 cycles)
 {
-    core->links.after_device(core->links.context, &core->base);
+    core->links.after_device(core->links.context, &core->base, cycles);
 }
 
 // In xAPIC mode, the page of registers is the core's own local APIC.
@@ -123,6 +124,7 @@ static bool core_access(void *ctx, paddr addr, unsigned size, void *data, bool w
 {
     struct pc_core *core = ctx;
     bool answered = true;
+    u32 cycles = 0;
 
     before_device(core);
     if (is_apic_page(core, addr)) {
@@ -138,8 +140,9 @@ static bool core_access(void *ctx, paddr addr, unsigned size, void *data, bool w
         }
     } else {
         answered = mem_port_access(&core->links.memory, addr, size, data, write);
+        cycles = core->links.mmio_cycles;
     }
-    after_device(core);
+    after_device(core, cycles);
     return answered;
 }
 
@@ -180,7 +183,7 @@ static bool core_io(void *ctx, paddr port, unsigned size, void *data, bool write
         answered = simop_port(core, port - PC_SIMOP_PORT, size, data, write);
     else
         answered = mem_port_access(&core->links.io, port, size, data, write);
-    after_device(core);
+    after_device(core, core->links.io_cycles);
     return answered;
 }
 
@@ -192,7 +195,7 @@ static void core_simop(void *ctx, struct x86_core *x86, u16 function)
 
     before_device(core);
     x86->s.gpr[X86_RAX] = simop(core, function);
-    after_device(core);
+    after_device(core, 0);
 }
 
 static int acknowledge(void *ctx)
@@ -202,7 +205,7 @@ static int acknowledge(void *ctx)
 
     before_device(core);
     vector = lapic_acknowledge(core->apic);
-    after_device(core);
+    after_device(core, 0);
     return vector;
 }
 
@@ -212,7 +215,7 @@ static void set_tpr(void *ctx, u64 cr8)
 
     before_device(core);
     lapic_set_tpr(core->apic, cr8);
-    after_device(core);
+    after_device(core, 0);
 }
 
 static bool apic_msr(void *ctx, u32 index, u64 *value, bool write)
@@ -222,7 +225,7 @@ static bool apic_msr(void *ctx, u32 index, u64 *value, bool write)
 
     before_device(core);
     good = lapic_msr(core->apic, index, value, write);
-    after_device(core);
+    after_device(core, 0);
     return good;
 }
 
@@ -237,7 +240,7 @@ static void msr_written(void *ctx, u32 index)
     } else if (index == MSR_TSC_DEADLINE) {
         lapic_deadline_written(core->apic, core->x86->s.tsc_deadline);
     }
-    after_device(core);
+    after_device(core, 0);
 }
 
 static const struct x86_apic_ops apic_of_core = {

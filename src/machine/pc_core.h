@@ -15,12 +15,13 @@ struct pc_core_links {
     struct mem_port io;     // the I/O ports
     struct component *pic;  // pic8259, for interrupts through LINT0; NULL: none
     const struct x86_stubs *stubs;
-    u32 period; // ticks per cycle
+    u32 period;                 // ticks per cycle
+    u32 mmio_cycles, io_cycles; // that an access to a device's registers takes
     u32 cores;
     // The time must be that of the core before a device sees it, and the run may have to end
     // behind the instruction that reached a device. `context` is the board's.
     void (*before_device)(void *context, struct component *core);
-    void (*after_device)(void *context, struct component *core);
+    void (*after_device)(void *context, struct component *core, u32 cycles);
     // It has something to do while it may be halted.
     void (*woken)(void *context, struct component *core);
     u64 (*simop)(void *context, struct component *core, u16 function);

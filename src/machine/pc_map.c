@@ -97,6 +97,8 @@ static bool join_cores(struct pc *pc, struct error *err)
         .io = {.ops = component_interface(pc->ports, "mem_port"), .ctx = pc->ports},
         .pic = child(pc, "pic"),
         .period = pc->period,
+        .mmio_cycles = (u32)pc->p.mmio_cycles,
+        .io_cycles = (u32)pc->p.io_cycles,
         .cores = (u32)pc->p.cpus,
         .before_device = pc_before_device,
         .after_device = pc_after_device,

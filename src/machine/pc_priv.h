@@ -19,6 +19,8 @@
     PC(cpuid, "x86-64-v3", "x86-64-v1|x86-64-v2|x86-64-v3",                                        \
        "The instruction set that the guest sees")                                                  \
     P(u64, seed, 1, 0, UINT64_MAX, "Seed of everything that is random to the guest")               \
+    P(u32, mmio_cycles, 500, 0, 1000000, "Cycles that an access to registers in memory takes")     \
+    P(u32, io_cycles, 2000, 0, 1000000, "Cycles that an access to an I/O port takes")              \
     P(u32, uarts, 2, 1, 4, "Number of serial ports")                                               \
     PB(has_hpet, true, "Whether there is a HPET")
 
@@ -29,7 +31,7 @@
 #define PC_STATE(F, FA, FE, FV)                     \
     F(tick, round) /* when it began */              \
     F(u64, mask)   /* the cores in it */            \
-    F(u64, done)   /* of the turn */                \
+    F(u64, done)   /* cycles of the turn */         \
     F(u64, insts)  /* of all cores */               \
     F(u32, share)  /* cores in mask; 0: no round */ \
     F(u32, rank)   /* of the turn */                \
@@ -40,6 +42,7 @@
 #define PC_STATS(S, SV, SH, SG, SR)                                        \
     S(rounds, "Count", "Rounds of the cores")                              \
     S(yields, "Count", "Turns that ended early, waiting for another core") \
+    S(stallCycles, "Cycle", "Cycles in which cores waited for devices")    \
     S(idleTicks, "Tick", "Time in which no core had work")
 
 PARAM_STRUCT(pc_params, PC_PARAMS);
@@ -63,6 +66,7 @@ struct pc {
     DERIVED(u32 period);                // ticks per cycle
     DERIVED(tick horizon);              // of the current run: nothing happens before
     DERIVED(struct component *running); // the core that runs now
+    DERIVED(u64 stall);                 // cycles of devices in the current run
     DERIVED(bool ending);
     DERIVED(struct pc_result end);
     DERIVED(atomic_bool stop_asked);
@@ -80,7 +84,7 @@ bool pc_connect(struct component *c, struct error *err);
 
 // pc_run.c: what cores tell the board.
 void pc_before_device(void *context, struct component *core);
-void pc_after_device(void *context, struct component *core);
+void pc_after_device(void *context, struct component *core, u32 cycles);
 void pc_core_woken(void *context, struct component *core);
 u64 pc_core_simop(void *context, struct component *core, u16 function);
 void pc_control(struct component *root, enum control_request what, u32 value);

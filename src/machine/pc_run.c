@@ -32,12 +32,17 @@ void pc_before_device(void *context, struct component *core)
         sync_time(pc, core);
 }
 
-// The device may have scheduled something for earlier than the run goes.
-void pc_after_device(void *context, struct component *core)
+// The device may have scheduled something for earlier than the run goes, and the time that the
+// access took brings everything nearer.
+void pc_after_device(void *context, struct component *core, u32 cycles)
 {
     struct pc *pc = context;
 
-    if (pc->running == core && event_queue_next(queue_of(pc)) < pc->horizon)
+    if (pc->running != core)
+        return;
+    pc->stall += cycles;
+    pc_core_x86(core)->core.time.insts += cycles;
+    if (cycles || event_queue_next(queue_of(pc)) < pc->horizon)
         x86_stop(pc_core_x86(core), CORE_STOP);
 }
 
@@ -103,15 +108,16 @@ static u64 runnable(const struct pc *pc)
     return mask;
 }
 
-static tick time_in_turn(const struct pc *pc, u64 insts)
+static tick time_in_turn(const struct pc *pc, u64 cycles)
 {
     u128 quantum = (u128)pc->p.quantum * pc->period;
 
-    return pc->st.round + (tick)((pc->st.rank * quantum + (u128)insts * pc->period) / pc->st.share);
+    return pc->st.round +
+           (tick)((pc->st.rank * quantum + (u128)cycles * pc->period) / pc->st.share);
 }
 
-// How many instructions of the turn end before or at the first that reaches `when`.
-static u64 insts_until(const struct pc *pc, tick when)
+// How many cycles of the turn end before or at the first that reaches `when`.
+static u64 cycles_until(const struct pc *pc, tick when)
 {
     tick start = time_in_turn(pc, 0);
     u128 n;
@@ -168,22 +174,24 @@ static void run_turn(struct pc *pc, const struct pc_limits *limits)
     if (event_queue_run(q, MAX(q->now, MIN(time_in_turn(pc, pc->st.done), limits->when))))
         return;
     pc->horizon = MIN(event_queue_next(q), limits->when);
-    n = MIN(turn, insts_until(pc, pc->horizon));
+    n = MIN(turn, cycles_until(pc, pc->horizon));
     n -= MIN(n, pc->st.done);
     n = MIN(n, limits->insts - pc->st.insts);
     core_set_time(&pc_core_x86(core)->core, time_in_turn(pc, 0), pc->st.done, pc->period,
                   pc->st.share);
     pc->running = core;
+    pc->stall = 0;
     exit = cpu_run(pc_core_model(core), n, &ran);
     pc->running = NULL;
     pc_core_settle(core);
     pc_core_count(core, ran);
     pc->st.insts += ran;
-    pc->st.done += ran;
+    pc->st.done += ran + pc->stall;
+    pc->n.stallCycles += pc->stall;
     event_queue_run(q, MAX(q->now, MIN(time_in_turn(pc, pc->st.done), limits->when)));
     if (exit == CORE_SHUTDOWN)
         pc_request(&pc->base, PC_SHUTDOWN, pc->st.turn);
-    else if (exit == CORE_HALT || exit == CORE_YIELD || pc->st.done == turn)
+    else if (exit == CORE_HALT || exit == CORE_YIELD || pc->st.done >= turn)
         end_turn(pc);
     pc->n.yields += exit == CORE_YIELD;
 }
