@@ -167,7 +167,7 @@ static bool disk_save(struct component *c, struct checkpoint_writer *w, struct e
     AUTO_FREE char *clusters = xasprintf("%s/clusters", c->path);
     struct overlay *o = &d->overlay;
     const u8 *slots;
-    bool busy;
+    bool busy, ok;
 
     if (d->p.write_through)
         return error_set(err, ERROR_UNSUPPORTED,
@@ -179,8 +179,12 @@ static bool disk_save(struct component *c, struct checkpoint_writer *w, struct e
     if (!open_overlay(d, &busy, err))
         return false;
     slots = overlay_map(o, err);
-    return slots && checkpoint_write_memory(w, table, o->table, o->table_bytes, err) &&
-           checkpoint_write_memory(w, clusters, slots, o->slots * OVERLAY_CLUSTER, err);
+    if (!slots)
+        return false;
+    ok = checkpoint_write_memory(w, table, o->table, o->table_bytes, err) &&
+         checkpoint_write_memory(w, clusters, slots, o->slots * OVERLAY_CLUSTER, err);
+    overlay_unmap(o, slots);
+    return ok;
 }
 
 static bool load_overlay(struct disk *d, struct checkpoint_reader *r, struct error *err)

@@ -113,7 +113,6 @@ void overlay_release(struct overlay *o)
     unmap(o->used, used_bytes(o));
     unmap(o->dirty, table_pages(o));
     unmap(o->bytes, o->clusters * OVERLAY_CLUSTER);
-    unmap(o->saved, o->saved_bytes);
     *o = (struct overlay){0};
 }
 
@@ -384,15 +383,17 @@ const u8 *overlay_map(struct overlay *o, struct error *err)
 
     if (!o->fd)
         return o->bytes;
-    unmap(o->saved, o->saved_bytes);
-    o->saved = NULL;
     // At least one page: a map of nothing is none.
-    o->saved_bytes = MAX(o->slots, 1) * OVERLAY_CLUSTER;
-    p = mmap(NULL, o->saved_bytes, PROT_READ, MAP_SHARED, descriptor(o), place(o, 0, 0));
-    if (p == MAP_FAILED) {
-        error_set_errno(err, "cannot map the overlay '%s'", o->path);
-        return NULL;
-    }
-    o->saved = p;
-    return p;
+    p = mmap(NULL, MAX(o->slots, 1) * OVERLAY_CLUSTER, PROT_READ, MAP_SHARED, descriptor(o),
+             place(o, 0, 0));
+    if (p != MAP_FAILED)
+        return p;
+    error_set_errno(err, "cannot map the overlay '%s'", o->path);
+    return NULL;
+}
+
+void overlay_unmap(struct overlay *o, const u8 *slots)
+{
+    if (o->fd)
+        munmap((void *)(uintptr_t)slots, MAX(o->slots, 1) * OVERLAY_CLUSTER);
 }

@@ -94,14 +94,12 @@ struct overlay_identity {
 struct overlay {
     struct overlay_identity base;
     u64 clusters, table_bytes, data_at;
-    u64 slots;  // all that are in use lie below
-    u64 next;   // all below are in use
-    u32 *table; // owned, mapped
-    u8 *used;   // owned, mapped: a bit for each slot
-    u8 *dirty;  // owned, mapped: one for each page of the table that the file does not have
-    u8 *bytes;  // owned, mapped: the slots of an overlay in memory
-    u8 *saved;  // owned, mapped: the slots of a file, while a checkpoint reads them
-    u64 saved_bytes;
+    u64 slots;        // all that are in use lie below
+    u64 next;         // all below are in use
+    u32 *table;       // owned, mapped
+    u8 *used;         // owned, mapped: a bit for each slot
+    u8 *dirty;        // owned, mapped: one for each page of the table that the file does not have
+    u8 *bytes;        // owned, mapped: the slots of an overlay in memory
     const char *path; // borrowed; of a file, for messages
     int fd;           // owned; one more than the descriptor, 0: in memory
     bool unsynced;    // the file has data that may not be on the medium
@@ -126,8 +124,10 @@ void overlay_add_zero(struct overlay *o, u64 cluster);
 // Everything so far survives a loss of power.
 bool overlay_flush(struct overlay *o, struct error *err);
 
-// For checkpoints: all slots; valid until the next call, changes and release. NULL: *err.
+// For checkpoints: all slots, as long as nothing is written; NULL and *err when that fails. Is to
+// be given back.
 const u8 *overlay_map(struct overlay *o, struct error *err);
+void overlay_unmap(struct overlay *o, const u8 *slots);
 // Takes a table that was put there, together with `slots` slots; false when an entry lies beyond
 // them or two share one.
 bool overlay_adopt(struct overlay *o, u64 slots, struct error *err);
