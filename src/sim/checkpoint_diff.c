@@ -269,7 +269,8 @@ static bool diff_memory(struct checkpoint_diff *d, struct side *a, struct side *
 {
     const char *name = json_get_string(x, "name");
     u64 sizes[2] = {0, 0};
-    AUTO_FREE u64 *p = NULL, *q = NULL;
+    AUTO_FREE u64 *refs = NULL; // a's, then b's
+    u64 chunks;
 
     if (!json_get_u64(x, "size", &sizes[0]) || !json_get_u64(y, "size", &sizes[1]) ||
         MAX(sizes[0], sizes[1]) > MEMORY_MAX)
@@ -280,13 +281,13 @@ static bool diff_memory(struct checkpoint_diff *d, struct side *a, struct side *
         note(d, CHECKPOINT_MEMORY, name, "size", s, t);
         return true;
     }
-    p = calloc(chunks_of(sizes[0]) + 1, sizeof(*p));
-    q = calloc(chunks_of(sizes[0]) + 1, sizeof(*q));
-    if (!p || !q)
+    chunks = chunks_of(sizes[0]);
+    refs = calloc(2 * chunks + 1, sizeof(*refs));
+    if (!refs)
         return error_set(err, ERROR_RESOURCE, "no memory for the map of '%.80s'", name);
-    return map_read(json_get_string(x, "map"), a->files.source, chunks_of(sizes[0]), p, err) &&
-           map_read(json_get_string(y, "map"), b->files.source, chunks_of(sizes[0]), q, err) &&
-           diff_chunks(d, a, b, name, chunks_of(sizes[0]), p, q, err);
+    return map_read(json_get_string(x, "map"), a->files.source, chunks, refs, err) &&
+           map_read(json_get_string(y, "map"), b->files.source, chunks, refs + chunks, err) &&
+           diff_chunks(d, a, b, name, chunks, refs, refs + chunks, err);
 }
 
 static bool diff_memories(struct checkpoint_diff *d, struct side *a, struct side *b,
