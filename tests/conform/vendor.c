@@ -104,7 +104,7 @@ bool vendor_avoids(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *
            (vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(i));
 }
 
-static u64 address_of(const struct conform_case *c, const ZydisDecodedInstruction *i,
+static u64 offset_of(const struct conform_case *c, const ZydisDecodedInstruction *i,
                       const ZydisDecodedOperand *o)
 {
     ZydisRegisterContext registers = {0};
@@ -115,9 +115,32 @@ static u64 address_of(const struct conform_case *c, const ZydisDecodedInstructio
         registers.values[ZYDIS_REGISTER_EAX + n] = (u32)c->in.gpr[n];
     }
     ZydisCalcAbsoluteAddressEx(i, o, c->in.rip, &registers, &address);
-    return address + (o->mem.segment == ZYDIS_REGISTER_FS   ? c->in.fs_base
-                      : o->mem.segment == ZYDIS_REGISTER_GS ? c->in.gs_base
-                                                            : 0);
+    return address;
+}
+
+static u64 address_of(const struct conform_case *c, const ZydisDecodedInstruction *i,
+                      const ZydisDecodedOperand *o)
+{
+    return offset_of(c, i, o) + (o->mem.segment == ZYDIS_REGISTER_FS   ? c->in.fs_base
+                                 : o->mem.segment == ZYDIS_REGISTER_GS ? c->in.gs_base
+                                                                       : 0);
+}
+
+// A memory operand that is canonical only with its base.
+static bool is_offset_odd(const struct conform_case *c, const ZydisDecodedInstruction *i,
+                          const ZydisDecodedOperand *o)
+{
+    u64 offset;
+
+    if (o->type != ZYDIS_OPERAND_TYPE_MEMORY || c->mode != CASE_MODE64)
+        return false;
+    offset = offset_of(c, i, o);
+    return (u64)((i64)(offset << 16) >> 16) != offset;
+}
+
+static bool page_fault(const struct case_result *native)
+{
+    return native->end == CASE_END_FAULT && native->vector == X86_EXC_PF;
 }
 
 static void add_hole(struct undefined *u, u64 at, u32 len)
@@ -137,14 +160,10 @@ static void of_image(const struct conform_case *c, u64 at, struct undefined *u)
         add_hole(u, at + offsetof(struct case_xsave, mxcsr_mask), 4);
 }
 
-static bool page_fault(const struct case_result *native)
-{
-    return native->end == CASE_END_FAULT && native->vector == X86_EXC_PF;
-}
-
 static void of_x87_store(const struct conform_case *c, const struct case_result *native, struct undefined *u)
 {
-    if (!vendor_differs(DIFFERS_X87_EXCEPTION_ORDER) || !page_fault(native))
+    if (!vendor_differs(DIFFERS_X87_EXCEPTION_ORDER) || native->end != CASE_END_FAULT ||
+        native->vector == X86_EXC_MF)
         return;
     u->vendor |= (c->in.x.fcw & 0x3f) != 0x3f;
     u->fault_memory = true;
@@ -196,12 +215,15 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     if (c->n_insts != 1 ||
         !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&f->decoder[c->mode], c->code, 15, &i, o)))
         return;
-    vector = has_memory(&i, o, 16);
+    vector = has_memory(&i, o, 16) || i.mnemonic == ZYDIS_MNEMONIC_VCVTPH2PS;
     ret->vendor = is_another(&i, o) || has_more_mxcsr(native) ||
-                  (vendor_differs(DIFFERS_SHA_ALIGNMENT) && is_sha(&i) && vector &&
+                  (vendor_differs(DIFFERS_SHA_ALIGNMENT) && is_sha(&i) && has_memory(&i, o, 16) &&
                    address_of(c, &i, &o[1]) & 15) ||
                   (vendor_differs(DIFFERS_VECTOR_AC) && vector && native->vector == X86_EXC_AC &&
                    native->end == CASE_END_FAULT);
+    for (u32 n = 0; n < i.operand_count_visible; n++)
+        ret->vendor |= vendor_differs(DIFFERS_OFFSET_CANONICAL) && native->vector == X86_EXC_GP &&
+                       is_offset_odd(c, &i, &o[n]);
     ret->halves = vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(&i) &&
                   (u32)c->in.gpr[X86_RCX] == 0;
     if (i.meta.category == ZYDIS_CATEGORY_STRINGOP)
