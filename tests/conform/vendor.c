@@ -86,7 +86,8 @@ static bool is_another(const ZydisDecodedInstruction *i, const ZydisDecodedOpera
         ((i->mnemonic == ZYDIS_MNEMONIC_LOOPE && last_repeat(i) == 0xf2) ||
          (i->mnemonic == ZYDIS_MNEMONIC_LOOPNE && last_repeat(i) == 0xf3)))
         return true;
-    return vendor_differs(DIFFERS_PAUSE_R8) && i->mnemonic == ZYDIS_MNEMONIC_PAUSE && i->raw.rex.B;
+    return vendor_differs(DIFFERS_PAUSE_R8) && i->mnemonic == ZYDIS_MNEMONIC_PAUSE &&
+           i->raw.rex.B;
 }
 
 bool vendor_unlike(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o)
@@ -103,7 +104,7 @@ bool vendor_avoids(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *
            (vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(i));
 }
 
-static u64 address_of(const struct conform_case *c, const ZydisDecodedInstruction *i,
+static u64 offset_of(const struct conform_case *c, const ZydisDecodedInstruction *i,
                       const ZydisDecodedOperand *o)
 {
     ZydisRegisterContext registers = {0};
@@ -114,9 +115,32 @@ static u64 address_of(const struct conform_case *c, const ZydisDecodedInstructio
         registers.values[ZYDIS_REGISTER_EAX + n] = (u32)c->in.gpr[n];
     }
     ZydisCalcAbsoluteAddressEx(i, o, c->in.rip, &registers, &address);
-    return address + (o->mem.segment == ZYDIS_REGISTER_FS   ? c->in.fs_base
-                      : o->mem.segment == ZYDIS_REGISTER_GS ? c->in.gs_base
-                                                            : 0);
+    return address;
+}
+
+static u64 address_of(const struct conform_case *c, const ZydisDecodedInstruction *i,
+                      const ZydisDecodedOperand *o)
+{
+    return offset_of(c, i, o) + (o->mem.segment == ZYDIS_REGISTER_FS   ? c->in.fs_base
+                                 : o->mem.segment == ZYDIS_REGISTER_GS ? c->in.gs_base
+                                                                       : 0);
+}
+
+// A memory operand that is canonical only with its base.
+static bool is_offset_odd(const struct conform_case *c, const ZydisDecodedInstruction *i,
+                          const ZydisDecodedOperand *o)
+{
+    u64 offset;
+
+    if (o->type != ZYDIS_OPERAND_TYPE_MEMORY || c->mode != CASE_MODE64)
+        return false;
+    offset = offset_of(c, i, o);
+    return (u64)((i64)(offset << 16) >> 16) != offset;
+}
+
+static bool page_fault(const struct case_result *native)
+{
+    return native->end == CASE_END_FAULT && native->vector == X86_EXC_PF;
 }
 
 static void add_hole(struct undefined *u, u64 at, u32 len)
@@ -136,15 +160,10 @@ static void of_image(const struct conform_case *c, u64 at, struct undefined *u)
         add_hole(u, at + offsetof(struct case_xsave, mxcsr_mask), 4);
 }
 
-static bool page_fault(const struct case_result *native)
+static void of_x87_store(const struct conform_case *c, const struct case_result *native, struct undefined *u)
 {
-    return native->end == CASE_END_FAULT && native->vector == X86_EXC_PF;
-}
-
-static void of_x87_store(const struct conform_case *c, const struct case_result *native,
-                         struct undefined *u)
-{
-    if (!vendor_differs(DIFFERS_X87_EXCEPTION_ORDER) || !page_fault(native))
+    if (!vendor_differs(DIFFERS_X87_EXCEPTION_ORDER) || native->end != CASE_END_FAULT ||
+        native->vector == X86_EXC_MF)
         return;
     u->vendor |= (c->in.x.fcw & 0x3f) != 0x3f;
     u->fault_memory = true;
@@ -196,14 +215,17 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     if (c->n_insts != 1 ||
         !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&f->decoder[c->mode], c->code, 15, &i, o)))
         return;
-    vector = has_memory(&i, o, 16);
+    vector = has_memory(&i, o, 16) || i.mnemonic == ZYDIS_MNEMONIC_VCVTPH2PS;
     ret->vendor = is_another(&i, o) || has_more_mxcsr(native) ||
-                  (vendor_differs(DIFFERS_SHA_ALIGNMENT) && is_sha(&i) && vector &&
+                  (vendor_differs(DIFFERS_SHA_ALIGNMENT) && is_sha(&i) && has_memory(&i, o, 16) &&
                    address_of(c, &i, &o[1]) & 15) ||
                   (vendor_differs(DIFFERS_VECTOR_AC) && vector && native->vector == X86_EXC_AC &&
                    native->end == CASE_END_FAULT);
-    ret->halves =
-        vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(&i) && (u32)c->in.gpr[X86_RCX] == 0;
+    for (u32 n = 0; n < i.operand_count_visible; n++)
+        ret->vendor |= vendor_differs(DIFFERS_OFFSET_CANONICAL) && native->vector == X86_EXC_GP &&
+                       is_offset_odd(c, &i, &o[n]);
+    ret->halves = vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(&i) &&
+                  (u32)c->in.gpr[X86_RCX] == 0;
     if (i.meta.category == ZYDIS_CATEGORY_STRINGOP)
         of_string(&i, native, ret);
     switch (i.mnemonic) {
@@ -211,8 +233,8 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     case ZYDIS_MNEMONIC_IRET:
     case ZYDIS_MNEMONIC_IRETD:
     case ZYDIS_MNEMONIC_IRETQ:
-        ret->vendor |=
-            vendor_differs(DIFFERS_FAR_RETURN_ORDER) && !is_near_branch(&i) && page_fault(native);
+        ret->vendor |= vendor_differs(DIFFERS_FAR_RETURN_ORDER) && !is_near_branch(&i) &&
+                       page_fault(native);
         break;
     case ZYDIS_MNEMONIC_VCVTPS2PH:
         ret->mxcsr = vendor_differs(DIFFERS_F16C_STORE_ORDER);
