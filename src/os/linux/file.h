@@ -73,6 +73,7 @@ i64 fd_close(struct task *t, u64 fd);
 
 // Host files (host_file.c). Takes the host descriptor over.
 struct file *host_file_new(struct kernel *k, int host, u32 flags, char *path);
+void file_changed(struct file *f); // the content of a host file was written
 extern const struct file_ops host_file_ops;
 // The host descriptor of a host file or directory, else -1.
 static inline int file_host(const struct file *f)

@@ -4,6 +4,7 @@
 #include "base/bug.h"
 #include "isa/x86/feature.h"
 #include "isa/x86/mem.h"
+#include "os/linux/file_times.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,12 @@ static void flush(void *ctx, struct mm *mm, vaddr va, u64 n_pages)
     }
 }
 
+// A page of a shared mapping is written for the first time.
+static void mapped_write(void *ctx, const struct mapping *m)
+{
+    file_times_touch(ctx, m->fd, m->dev, m->ino, TIMES_M | TIMES_C, true);
+}
+
 bool kernel_init(struct kernel *k, const struct kernel_options *o, struct error *err)
 {
     *k = (struct kernel){.period = o->period,
@@ -55,6 +62,8 @@ bool kernel_init(struct kernel *k, const struct kernel_options *o, struct error 
         return false;
     }
     mapping_set_init(&k->mappings, &k->pages);
+    k->mappings.dirtied = mapped_write;
+    k->mappings.ctx = k;
     k->env = (struct mm_env){&k->pages, &k->mappings, flush, k};
     return true;
 }
@@ -73,6 +82,7 @@ void kernel_release(struct kernel *k)
     free(k->processes.items);
     free(k->sleepers.items);
     free(k->fifos.items);
+    file_times_free(k->times);
     mapping_set_release(&k->mappings);
     pages_release(&k->pages);
     free(k->cpus);

@@ -46,6 +46,7 @@ STAT_STRUCT(kernel_stats, KERNEL_STATS);
 extern const struct stat_field kernel_stats_fields[];
 
 struct queue; // of a pipe (pipe.c)
+struct file_times;
 
 struct kernel_options {
     u64 mem_bytes, seed, quantum;
@@ -90,6 +91,7 @@ struct kernel {
     struct kernel_stats n;
     u8 warned[64]; // system calls whose absence was reported, by bit
     u64 next_ino;
+    struct file_times *times; // owned; NULL: nothing was changed yet (file_times.h)
 };
 
 bool kernel_init(struct kernel *k, const struct kernel_options *o, struct error *err) MUST_CHECK;

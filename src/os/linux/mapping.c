@@ -263,13 +263,16 @@ void mapping_dirty(struct mapping *m, u64 index)
     if (entry && !entry->dirty) {
         entry->dirty = true;
         m->n_dirty++;
+        if (m->set->dirtied && !m->anonymous)
+            m->set->dirtied(m->set->ctx, m);
     }
 }
 
 bool mapping_sync(struct mapping *m, u64 first, u64 last)
 {
     struct stat st;
-    bool ok = true;
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+    bool ok = true, wrote = false;
 
     if (m->anonymous || m->n_dirty == 0)
         return true;
@@ -284,7 +287,12 @@ bool mapping_sync(struct mapping *m, u64 first, u64 last)
         if (pwrite(m->fd, pages_host(m->set->pages, e->page), MIN(PAGE_BYTES, (u64)st.st_size - at),
                    (off_t)at) < 0)
             ok = false;
+        wrote = true;
     }
+    // The program wrote when it dirtied the page, not now (and not at the host's time).
+    times[1] = st.st_mtim;
+    if (wrote && futimens(m->fd, times) != 0)
+        return ok; // somebody else's file
     return ok;
 }
 

@@ -9,7 +9,9 @@
 struct mapping_set {
     struct mapping **items; // owned, and a reference to each item that is in use
     size_t count, room;
-    struct pages *pages; // borrowed
+    struct pages *pages;                                 // borrowed
+    void (*dirtied)(void *ctx, const struct mapping *m); // may be NULL: a clean page became dirty
+    void *ctx;
 };
 
 struct mapping {

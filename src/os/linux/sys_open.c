@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Opening files, folders' entries, and what is known about files: open(2), getdents(2), stat(2).
 #include "os/linux/file.h"
+#include "os/linux/file_times.h"
 #include "os/linux/fs.h"
 #include "os/linux/synth.h"
 #include "os/linux/syscall.h"
@@ -20,9 +21,12 @@ static i64 open_place(struct task *t, struct place *p, u32 flags, u32 mode, stru
     struct stat st;
     mode_t old;
     int host, saved;
+    bool there = true;
 
     if (p->synthetic)
         return synth_open(t, p->guest, flags, ret_file);
+    if (flags & O_CREAT)
+        there = fstatat(p->at, p->path, &st, 0) == 0;
     old = umask(t->fs->umask);
     // Never waits for the other end of a named pipe, and never takes the caller's terminal.
     host = openat(p->at, p->path, (int)(flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), mode);
@@ -33,14 +37,19 @@ static i64 open_place(struct task *t, struct place *p, u32 flags, u32 mode, stru
     if (host < 0)
         return -saved;
     *ret_file = host_file_new(t->kernel, host, flags, xstrdup(p->guest));
+    if (!there || (flags & O_TMPFILE) == O_TMPFILE)
+        file_times_created(t->kernel, host);
     if ((*ret_file)->type == S_IFIFO && !(flags & O_PATH)) {
         u64 dev = (*ret_file)->dev, ino = (*ret_file)->ino;
 
         file_unref(*ret_file);
         return fifo_open(t, dev, ino, flags, p->guest, ret_file);
     }
-    if ((flags & O_TRUNC) && (*ret_file)->type == S_IFREG)
+    if ((flags & O_TRUNC) && (*ret_file)->type == S_IFREG) {
         mapping_truncate(&t->kernel->mappings, (*ret_file)->dev, (*ret_file)->ino, 0);
+        if (there)
+            file_changed(*ret_file);
+    }
     return 0;
 }
 
@@ -154,6 +163,12 @@ static i64 status_of(struct task *t, struct place *p, bool follow, struct stat *
     return 0;
 }
 
+static i64 put_status(struct task *t, vaddr out, struct stat *st)
+{
+    file_times_show(t->kernel, st);
+    return user_write(t, out, st, sizeof(*st)) ? 0 : -EFAULT;
+}
+
 i64 sys_newfstatat(struct task *t, const u64 *a)
 {
     struct place p;
@@ -166,7 +181,7 @@ i64 sys_newfstatat(struct task *t, const u64 *a)
         r = status_of(t, &p, follow, &st);
     if (r < 0)
         return r;
-    return USER_PUT(t, a[2], st) ? 0 : -EFAULT;
+    return put_status(t, a[2], &st);
 }
 
 i64 sys_stat(struct task *t, const u64 *a)
@@ -199,7 +214,7 @@ i64 sys_fstat(struct task *t, const u64 *a)
     }
     if (r < 0)
         return r;
-    return USER_PUT(t, a[1], st) ? 0 : -EFAULT;
+    return put_status(t, a[1], &st);
 }
 
 static struct statx_timestamp stamp(struct timespec ts)
@@ -245,6 +260,7 @@ i64 sys_statx(struct task *t, const u64 *a)
         if (r < 0)
             return r;
     }
+    file_times_show(t->kernel, &st);
     statx_of(&st, &x);
     return USER_PUT(t, a[4], x) ? 0 : -EFAULT;
 }
