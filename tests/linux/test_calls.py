@@ -43,6 +43,13 @@ def test_files(build, tmp_path):
     compare([build("files.c")], folders=folders)
 
 
+def test_sockets(build, tmp_path):
+    folders = [tmp_path / "native", tmp_path / "facet"]
+    for folder in folders:
+        folder.mkdir()
+    compare([build("sockets.c")], folders=folders)
+
+
 def test_which_times_of_files_change(build, tmp_path):
     folders = [tmp_path / "native", tmp_path / "facet"]
     for folder in folders:

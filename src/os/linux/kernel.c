@@ -4,6 +4,7 @@
 #include "base/bug.h"
 #include "isa/x86/feature.h"
 #include "isa/x86/mem.h"
+#include "os/linux/file.h"
 #include "os/linux/file_times.h"
 
 #include <errno.h>
@@ -82,6 +83,7 @@ void kernel_release(struct kernel *k)
     free(k->processes.items);
     free(k->sleepers.items);
     free(k->fifos.items);
+    sockets_release(k);
     file_times_free(k->times);
     mapping_set_release(&k->mappings);
     pages_release(&k->pages);

@@ -46,6 +46,7 @@ STAT_STRUCT(kernel_stats, KERNEL_STATS);
 extern const struct stat_field kernel_stats_fields[];
 
 struct queue; // of a pipe (pipe.c)
+struct socket;
 struct file_times;
 
 struct kernel_options {
@@ -76,6 +77,13 @@ struct kernel {
         struct queue **items; // named pipes that are open
         size_t count, room;
     } fifos;
+    struct {
+        struct socket **items; // all there are
+        size_t count, room;
+    } sockets;
+    u64 files_in_flight; // descriptors that wait in sockets' queues
+    u32 next_unix_name;
+    u16 next_port;
     struct task *ready_first, *ready_last;
     int next_pid;
     u32 n_tasks;

@@ -185,7 +185,7 @@ i64 sys_ioctl(struct task *t, const u64 *a)
     }
 }
 
-static i64 give_pair(struct task *t, struct file *f[2], bool close_on_exec, vaddr out)
+i64 fd_give_pair(struct task *t, struct file *f[2], bool close_on_exec, vaddr out)
 {
     i64 first = fd_add(t, f[0], close_on_exec, 0), second;
     i32 numbers[2];
@@ -213,7 +213,7 @@ i64 sys_pipe2(struct task *t, const u64 *a)
     if (a[1] & ~(u64)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
         return -EINVAL;
     pipe_new(t->kernel, (u32)a[1] & O_NONBLOCK, &f[0], &f[1]);
-    return give_pair(t, f, a[1] & O_CLOEXEC, a[0]);
+    return fd_give_pair(t, f, a[1] & O_CLOEXEC, a[0]);
 }
 
 i64 sys_pipe(struct task *t, const u64 *a)
@@ -221,20 +221,6 @@ i64 sys_pipe(struct task *t, const u64 *a)
     u64 args[6] = {a[0], 0};
 
     return sys_pipe2(t, args);
-}
-
-i64 sys_socketpair(struct task *t, const u64 *a)
-{
-    enum { TYPE_MASK = 0xf };
-    struct file *f[2];
-    int type = (int)a[1] & TYPE_MASK;
-
-    if (a[0] != 1)
-        return -EAFNOSUPPORT;
-    if (type != 1 && type != 2 && type != 5)
-        return -ESOCKTNOSUPPORT;
-    socketpair_new(t->kernel, (u32)a[1] & O_NONBLOCK, type, f);
-    return give_pair(t, f, a[1] & O_CLOEXEC, a[3]);
 }
 
 i64 sys_eventfd2(struct task *t, const u64 *a)

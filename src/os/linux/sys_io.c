@@ -95,6 +95,8 @@ static i64 transfer_vector(struct task *t, struct file *f, const struct iovec *u
 
     if (r < 0)
         return r;
+    if (f->ops == &socket_ops)
+        return at >= 0 ? -ESPIPE : socket_transfer(t, f, user, n, write);
     for (u32 v = 0; v < n; v++)
         x.size += user[v].iov_len;
     do {
