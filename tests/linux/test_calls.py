@@ -50,6 +50,13 @@ def test_sockets(build, tmp_path):
     compare([build("sockets.c")], folders=folders)
 
 
+def test_processes_by_descriptor_and_what_else_processes_share(build, tmp_path):
+    folders = [tmp_path / "native", tmp_path / "facet"]
+    for folder in folders:
+        folder.mkdir()
+    compare([build("processes.c")], folders=folders)
+
+
 def test_which_times_of_files_change(build, tmp_path):
     folders = [tmp_path / "native", tmp_path / "facet"]
     for folder in folders:

@@ -108,6 +108,11 @@ struct file *signalfd_new(struct kernel *k, u64 set, u32 flags);
 extern const struct file_ops timerfd_ops, signalfd_ops;
 struct file *epoll_new(struct kernel *k, u32 flags);
 
+// Processes as files (sys_pidfd.c).
+extern const struct file_ops pidfd_ops;
+struct file *pidfd_new(struct kernel *k, const struct process *p, u32 flags);
+int pidfd_pid(const struct file *f); // -EBADF: not one
+
 // Files whose content is known when they are opened (/proc...): takes the text over.
 struct file *memory_file_new(struct kernel *k, char *text, u64 size, u32 flags, char *path);
 // Endless random bytes (/dev/urandom).

@@ -139,3 +139,24 @@ u64 kernel_random(struct kernel *k)
 {
     return rng_next(&k->rng);
 }
+
+void kernel_truncated(struct kernel *k, u64 dev, u64 ino, u64 size)
+{
+    const struct mapping *map = mapping_find(&k->mappings, dev, ino);
+    const struct mm *last = NULL;
+
+    if (!map)
+        return;
+    for (size_t i = 0; i < k->processes.count; i++) {
+        const struct process *p = k->processes.items[i];
+
+        for (size_t n = 0; n < p->count; n++) {
+            struct mm *mm = p->items[n]->mm;
+
+            if (mm && mm != last)
+                mm_forget_mapping(mm, map, PAGE_ROUND_UP(size) >> PAGE_SHIFT);
+            last = mm;
+        }
+    }
+    mapping_truncate(&k->mappings, dev, ino, size);
+}

@@ -135,3 +135,5 @@ void kernel_unload(struct task *t);                  // saves its registers into
 void kernel_drop(struct kernel *k, struct task *t);  // from its CPU and all queues, for good
 bool kernel_yield(struct kernel *k, struct task *t); // to the end of the queue
 u64 kernel_random(struct kernel *k);
+// A host file was cut to (or grew to) `size` bytes: nobody sees pages beyond any more.
+void kernel_truncated(struct kernel *k, u64 dev, u64 ino, u64 size);

@@ -121,7 +121,7 @@ static struct mapping *add(struct mapping_set *s, struct mapping m, const char *
     return copy;
 }
 
-static struct mapping *find_file(const struct mapping_set *s, u64 dev, u64 ino)
+struct mapping *mapping_find(const struct mapping_set *s, u64 dev, u64 ino)
 {
     for (size_t i = 0; i < s->count; i++) {
         if (!s->items[i]->anonymous && s->items[i]->ino == ino && s->items[i]->dev == dev)
@@ -138,7 +138,7 @@ struct mapping *mapping_of_file(struct mapping_set *s, int fd, bool writable, co
 
     if (fstat(fd, &st) != 0)
         return NULL;
-    m = find_file(s, st.st_dev, st.st_ino);
+    m = mapping_find(s, st.st_dev, st.st_ino);
     if (m && m->refs == 0 &&
         (m->mtime_s != st.st_mtim.tv_sec || m->mtime_ns != st.st_mtim.tv_nsec)) {
         forget_pages(m);
@@ -319,7 +319,7 @@ void mapping_drop(struct mapping *m, u64 first, u64 last)
 
 void mapping_before_read(struct mapping_set *s, u64 dev, u64 ino)
 {
-    struct mapping *m = find_file(s, dev, ino);
+    struct mapping *m = mapping_find(s, dev, ino);
 
     if (m && m->n_dirty > 0)
         mapping_sync(m, 0, ~0ull);
@@ -327,7 +327,7 @@ void mapping_before_read(struct mapping_set *s, u64 dev, u64 ino)
 
 void mapping_after_write(struct mapping_set *s, u64 dev, u64 ino, u64 offset, u64 size)
 {
-    struct mapping *m = find_file(s, dev, ino);
+    struct mapping *m = mapping_find(s, dev, ino);
 
     if (!m || size == 0 || m->n_pages == 0)
         return;
@@ -343,7 +343,7 @@ void mapping_after_write(struct mapping_set *s, u64 dev, u64 ino, u64 offset, u6
 
 void mapping_truncate(struct mapping_set *s, u64 dev, u64 ino, u64 size)
 {
-    struct mapping *m = find_file(s, dev, ino);
+    struct mapping *m = mapping_find(s, dev, ino);
 
     if (!m)
         return;

@@ -55,5 +55,7 @@ void mapping_drop(struct mapping *m, u64 first, u64 last);
 // The program reads or has written the file with system calls.
 void mapping_before_read(struct mapping_set *s, u64 dev, u64 ino);
 void mapping_after_write(struct mapping_set *s, u64 dev, u64 ino, u64 offset, u64 size);
+// The mapping of a host file, or NULL.
+struct mapping *mapping_find(const struct mapping_set *s, u64 dev, u64 ino);
 // The file now has `size` bytes: pages beyond go, the last one ends in zeros.
 void mapping_truncate(struct mapping_set *s, u64 dev, u64 ino, u64 size);

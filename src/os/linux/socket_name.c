@@ -136,7 +136,7 @@ i64 socket_name_check(const struct socket *s, const struct socket_name *name)
 
 static bool same_protocol(const struct socket *a, const struct socket *b)
 {
-    return !socket_is_unix(a) && !socket_is_unix(b) && a->type == b->type;
+    return !socket_is_unix(a) && !socket_is_unix(b) && a->protocol == b->protocol;
 }
 
 static bool only_v6(const struct socket *s)

@@ -337,7 +337,7 @@ i64 sys_ftruncate(struct task *t, const u64 *a)
     if (ftruncate(f->host, (off_t)a[1]) != 0)
         return -errno;
     file_changed(f);
-    mapping_truncate(&t->kernel->mappings, f->dev, f->ino, a[1]);
+    kernel_truncated(t->kernel, f->dev, f->ino, a[1]);
     return 0;
 }
 

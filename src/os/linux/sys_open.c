@@ -46,7 +46,7 @@ static i64 open_place(struct task *t, struct place *p, u32 flags, u32 mode, stru
         return fifo_open(t, dev, ino, flags, p->guest, ret_file);
     }
     if ((flags & O_TRUNC) && (*ret_file)->type == S_IFREG) {
-        mapping_truncate(&t->kernel->mappings, (*ret_file)->dev, (*ret_file)->ino, 0);
+        kernel_truncated(t->kernel, (*ret_file)->dev, (*ret_file)->ino, 0);
         if (there)
             file_changed(*ret_file);
     }

@@ -376,7 +376,7 @@ i64 sys_truncate(struct task *t, const u64 *a)
     r = result(ftruncate(fd, (off_t)a[1]));
     if (r == 0 && fstat(fd, &st) == 0) {
         file_times_touch(t->kernel, fd, st.st_dev, st.st_ino, TIMES_M | TIMES_C, true);
-        mapping_truncate(&t->kernel->mappings, st.st_dev, st.st_ino, a[1]);
+        kernel_truncated(t->kernel, st.st_dev, st.st_ino, a[1]);
     }
     close(fd);
     return r;

@@ -45,6 +45,8 @@ static i64 check_kind(u64 family, int *type, int *protocol)
         *protocol = *type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
     if (*type == SOCK_DGRAM && (*protocol == IPPROTO_ICMP || *protocol == IPPROTO_ICMPV6))
         return -EACCES;
+    if (*type == SOCK_DGRAM && *protocol == IPPROTO_UDPLITE) // UDP with ports of its own
+        return 0;
     return *protocol == (*type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP) ? 0 : -EPROTONOSUPPORT;
 }
 

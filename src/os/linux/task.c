@@ -160,12 +160,16 @@ struct task *task_find(struct kernel *k, int tid)
 }
 
 // A robust futex whose owner died: the next locker learns of it.
-static void robust_futex_died(struct task *t, vaddr va)
+static void robust_futex_died(struct task *t, vaddr va, bool pi)
 {
     u32 word;
 
     if (!mm_read(t->mm, va, &word, sizeof(word)) || (word & FUTEX_TID_MASK) != (u32)t->tid)
         return;
+    if (pi) {
+        futex_pi_owner_died(t, va);
+        return;
+    }
     word = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
     if (mm_write(t->mm, va, &word, sizeof(word)) && (word & FUTEX_WAITERS))
         futex_wake_address(t, va, 1);
@@ -185,11 +189,12 @@ static void walk_robust_list(struct task *t)
 
         if (!mm_read(t->mm, at & ~1ull, &next, sizeof(next)))
             return;
-        robust_futex_died(t, (at & ~1ull) + (u64)head.futex_offset);
+        robust_futex_died(t, (at & ~1ull) + (u64)head.futex_offset, at & 1);
         at = next;
     }
     if (head.list_op_pending)
-        robust_futex_died(t, (vaddr)head.list_op_pending + (u64)head.futex_offset);
+        robust_futex_died(t, ((vaddr)head.list_op_pending & ~1ull) + (u64)head.futex_offset,
+                          (vaddr)head.list_op_pending & 1);
 }
 
 // What a task does when it leaves an address space (exit and execve).
@@ -299,6 +304,7 @@ static void process_ended(struct process *p)
     for (size_t i = 0; i < p->n_timers; i++)
         event_cancel(&p->timers[i]->event);
     p->zombie = true;
+    kernel_wake(k, p); // pidfds
     adopt_children(p);
     tell_parent(p);
 }
