@@ -274,6 +274,8 @@ i64 sys_sendfile(struct task *t, const u64 *a)
         return -EBADF;
     if (a[2] && !USER_GET(t, a[2], c.in_at))
         return -EFAULT;
+    if (a[2] && c.in_at < 0)
+        return -EINVAL;
     r = copy_between(t, &c, a[3]);
     if (r > 0 && a[2] && !USER_PUT(t, a[2], c.in_at))
         return -EFAULT;
@@ -289,6 +291,8 @@ static i64 copy_with_offsets(struct task *t, const u64 *a)
         return -EBADF;
     if ((a[1] && !USER_GET(t, a[1], c.in_at)) || (a[3] && !USER_GET(t, a[3], c.out_at)))
         return -EFAULT;
+    if ((a[1] && c.in_at < 0) || (a[3] && c.out_at < 0))
+        return -EINVAL;
     r = copy_between(t, &c, a[4]);
     if (r > 0 && ((a[1] && !USER_PUT(t, a[1], c.in_at)) || (a[3] && !USER_PUT(t, a[3], c.out_at))))
         return -EFAULT;

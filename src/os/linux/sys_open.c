@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -56,13 +57,13 @@ static i64 open_place(struct task *t, struct place *p, u32 flags, u32 mode, stru
 static i64 open_user(struct task *t, u64 dirfd, vaddr path, u32 flags, u32 mode)
 {
     struct place p;
-    struct file *f;
+    struct file *f = NULL;
     i64 r = place_user(t, dirfd, path, flags & O_NOFOLLOW ? 0 : PLACE_FOLLOW, &p);
 
     if (r < 0)
         return r;
     r = open_place(t, &p, flags, mode, &f);
-    return r != 0 ? r : fd_add(t, f, flags & O_CLOEXEC, 0);
+    return r != 0 || !f ? r : fd_add(t, f, flags & O_CLOEXEC, 0);
 }
 
 i64 sys_open(struct task *t, const u64 *a)
@@ -95,40 +96,58 @@ i64 sys_openat2(struct task *t, const u64 *a)
 
 // ---- folders ----
 
+// Where a name stands in a folder's order: descriptors and processes by their number, after all
+// else, so that a reader misses none when others go meanwhile.
+static u64 entry_place(const char *name, u64 index)
+{
+    char *end;
+    u64 number = strtoull(name, &end, 10);
+
+    return end != name && !*end ? (1ull << 32) + MIN(number, 1ull << 31) : index;
+}
+
+static i64 put_entry(struct task *t, vaddr out, u64 room, const char *name, u64 place)
+{
+    union {
+        struct dirent64 entry;
+        u8 bytes[sizeof(struct dirent64)];
+    } u = {0};
+    u64 length = (offsetof(struct dirent64, d_name) + strlen(name) + 1 + 7) & ~7ull;
+
+    if (length > room)
+        return 0;
+    u.entry.d_ino = place + 1;
+    u.entry.d_off = (off_t)place + 1;
+    u.entry.d_reclen = (u16)length;
+    u.entry.d_type = DT_UNKNOWN;
+    memcpy(u.entry.d_name, name, strlen(name) + 1);
+    return user_write(t, out, &u, length) ? (i64)length : -EFAULT;
+}
+
 static i64 list_synthetic(struct task *t, struct file *f, vaddr out, u64 room)
 {
     u64 size = 0, done = 0;
-    char *names = synth_list(t, f->path, &size);
-    u64 at = 0, number = 0;
+    AUTO_FREE char *names = synth_list(t, f->path, &size);
+    i64 r = 1;
 
     if (!names)
         return -ENOTDIR;
-    for (; at < size; at += strlen(names + at) + 1, number++) {
-        const char *name = names + at;
-        union {
-            struct dirent64 entry;
-            u8 bytes[sizeof(struct dirent64)];
-        } u = {0};
-        u64 length = (offsetof(struct dirent64, d_name) + strlen(name) + 1 + 7) & ~7ull;
+    for (int numbers = 0; numbers < 2 && r > 0; numbers++) {
+        u64 index = 0;
 
-        if (number < (u64)f->position)
-            continue;
-        if (done + length > room)
-            break;
-        u.entry.d_ino = number + 1;
-        u.entry.d_off = (off_t)number + 1;
-        u.entry.d_reclen = (u16)length;
-        u.entry.d_type = DT_UNKNOWN;
-        memcpy(u.entry.d_name, name, strlen(name) + 1);
-        if (!user_write(t, out + done, &u, length)) {
-            free(names);
-            return -EFAULT;
+        for (u64 at = 0; at < size && r > 0; at += strlen(names + at) + 1) {
+            u64 place = entry_place(names + at, index++);
+
+            if ((place >> 32 != 0) != numbers || place < (u64)f->position)
+                continue;
+            r = put_entry(t, out + done, room - done, names + at, place);
+            if (r <= 0)
+                break;
+            done += (u64)r;
+            f->position = (i64)place + 1;
         }
-        done += length;
-        f->position = (i64)number + 1;
     }
-    free(names);
-    return done == 0 && at < size ? -EINVAL : (i64)done;
+    return r < 0 ? r : done == 0 && r == 0 ? -EINVAL : (i64)done;
 }
 
 i64 sys_getdents64(struct task *t, const u64 *a)

@@ -235,7 +235,7 @@ i64 sys_renameat2(struct task *t, const u64 *a)
 
     if (r == 0)
         r = place_to_change(t, a[2], a[3], 0, &to);
-    if (r < 0)
+    if (r != 0)
         return r;
     r = result(renameat2(from.at, from.path, to.at, to.path, (u32)a[4]));
     if (r < 0)
@@ -271,7 +271,7 @@ i64 sys_linkat(struct task *t, const u64 *a)
 
     if (r == 0)
         r = place_to_change(t, a[2], a[3], 0, &to);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (from.file) {
         snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", from.file->host);

@@ -191,7 +191,7 @@ i64 sys_getpeername(struct task *t, const u64 *a)
     if (r < 0)
         return r;
     s = f->data;
-    if (s->state != SOCKET_CONNECTED)
+    if (s->state != SOCKET_CONNECTED && s->state != SOCKET_CONNECTING)
         return -ENOTCONN;
     name = s->remote;
     if (socket_is_unix(s) && !s->peer)

@@ -121,14 +121,12 @@ i64 sys_prctl(struct task *t, const u64 *a)
         return 50000;
     case PR_SET_TIMERSLACK:
     case PR_SET_PTRACER:
-        return 0;
     case PR_SET_THP_DISABLE:
     case PR_GET_THP_DISABLE:
+    case PR_GET_SECCOMP:
         return 0;
     case PR_CAPBSET_READ:
         return a[1] > CAP_LAST_CAP ? -EINVAL : getuid() == 0;
-    case PR_GET_SECCOMP:
-        return 0;
     default:
         return -EINVAL;
     }

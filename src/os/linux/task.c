@@ -245,25 +245,26 @@ static void task_free(struct task *t)
     k->n_tasks--;
 }
 
+// Orphans go to no one: they are reaped at once when they end.
 static void adopt_children(struct process *p)
 {
+    enum { NO_ONE = 1 };
     struct kernel *k = p->kernel;
 
-    // Orphans go to no one: they are reaped at once when they end.
     for (size_t i = 0; i < k->processes.count; i++) {
         struct process *child = k->processes.items[i];
+        siginfo_t info = {.si_signo = child->parent_death_signal, .si_code = SI_KERNEL};
 
         if (child->ppid != p->pid)
             continue;
-        child->ppid = 1;
-        if (child->zombie) {
-            process_reap(child);
-            i = (size_t)-1;
-        } else if (child->parent_death_signal) {
-            siginfo_t info = {.si_signo = child->parent_death_signal, .si_code = SI_KERNEL};
-
+        child->ppid = NO_ONE;
+        if (info.si_signo && !child->zombie)
             signal_send_process(child, &info);
-        }
+    }
+    for (size_t i = k->processes.count; i-- > 0;) {
+        if (k->processes.items[i]->zombie && k->processes.items[i]->ppid == NO_ONE &&
+            k->processes.items[i] != p)
+            process_reap(k->processes.items[i]);
     }
 }
 
@@ -320,7 +321,8 @@ static void remove_task(struct process *p, struct task *t)
     p->count = kept;
 }
 
-void task_exit(struct task *t, int status)
+// Ends a task; its process may have none afterwards.
+static void end_task(struct task *t, int status)
 {
     struct process *p = t->process;
 
@@ -331,6 +333,13 @@ void task_exit(struct task *t, int status)
     remove_task(p, t);
     task_free(t);
     kernel_wake(p->kernel, p->items); // execve and others that wait for threads
+}
+
+void task_exit(struct task *t, int status)
+{
+    struct process *p = t->process;
+
+    end_task(t, status);
     if (p->count == 0)
         process_ended(p);
 }
@@ -341,9 +350,9 @@ void process_exit(struct process *p, int status)
         return;
     p->exiting = true;
     p->exit_status = status;
-    while (p->count > 1)
-        task_exit(p->items[p->count - 1], status);
-    task_exit(p->items[0], status);
+    while (p->count > 0)
+        end_task(p->items[p->count - 1], status);
+    process_ended(p);
 }
 
 void process_keep_only(struct task *t)
@@ -351,7 +360,7 @@ void process_keep_only(struct task *t)
     struct process *p = t->process;
 
     while (p->count > 1)
-        task_exit(p->items[p->items[0] == t], 0);
+        end_task(p->items[p->items[0] == t], 0);
     t->tid = p->pid;
 }
 

@@ -72,6 +72,7 @@ struct task {
     struct fs *fs;                // counted
     struct signal_table *actions; // counted
     u64 blocked;                  // signal mask
+    u64 directed;                 // signals of the process that this task is to take
     u64 saved_mask;
     bool restore_mask; // sigsuspend, ppoll...: saved_mask comes back after the call
     struct pending pending;

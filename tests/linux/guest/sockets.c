@@ -466,6 +466,7 @@ static void tcp(int family, int any)
     other = accept(server, NULL, NULL);
     SHOW(state(client));
     OPTION(client, SOL_SOCKET, SO_ERROR);
+    name_in("connecting to", client, getpeername);
     SHOW(connect(client, a, size));
     SHOW(connect(client, a, size));
     SHOW(recv(client, text, 1, 0));
