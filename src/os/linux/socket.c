@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Life of sockets, their files, and their queues (unix(7), tcp(7), udp(7)).
-// UNMODELLED: out-of-band data, raw sockets, any address but those of the loopback interface.
+// UNMODELLED: out-of-band data, raw sockets, netlink, control messages of inet (hop limits...), any
+// address but those of the loopback interface.
 #include "os/linux/socket.h"
 
 #include "base/bug.h"
@@ -179,19 +180,15 @@ static void socket_release(struct file *f)
 void sockets_release(struct kernel *k)
 {
     // Descriptors that are in flight in each other's queues have nobody to take them.
-    for (bool more = true; more;) {
-        more = false;
-        for (size_t i = 0; i < k->sockets.count && !more; i++) {
-            struct socket *s = k->sockets.items[i];
+    VEC(struct socket *) all = {0};
 
-            if (s->first || s->pending.count || s->peer) {
-                socket_ref(s);
-                socket_close(s);
-                socket_unref(s);
-                more = true;
-            }
-        }
-    }
+    for (size_t i = 0; i < k->sockets.count; i++)
+        VEC_PUSH(&all, socket_ref(k->sockets.items[i]));
+    for (size_t i = 0; i < all.count; i++)
+        socket_close(all.items[i]);
+    for (size_t i = 0; i < all.count; i++)
+        socket_unref(all.items[i]);
+    VEC_RELEASE(&all);
     VEC_RELEASE(&k->sockets);
 }
 
@@ -269,7 +266,8 @@ static i64 interface_ioctl(struct task *t, u64 command, u64 arg)
 
     if (!mm_read(t->mm, arg, &request, sizeof(request)))
         return -EFAULT;
-    if (command == SIOCGIFNAME ? request.ifr_ifindex != 1 : strncmp(request.ifr_name, "lo", 3) != 0)
+    request.ifr_name[IFNAMSIZ - 1] = 0;
+    if (command == SIOCGIFNAME ? request.ifr_ifindex != 1 : strcmp(request.ifr_name, "lo") != 0)
         return -ENODEV;
     switch (command) {
     case SIOCGIFNAME:

@@ -500,7 +500,8 @@ i64 sys_recvmsg(struct task *t, const u64 *a)
     return r < 0 ? r : receive_message(t, f, a[1], (u32)a[2]);
 }
 
-// Several messages; the first may wait, the others not (APPROX: as with MSG_WAITFORONE).
+// Several messages; the first may wait.
+// APPROX: the others never do, as with MSG_WAITFORONE.
 static i64 several(struct task *t, const u64 *a, bool send)
 {
     u32 n = MIN((u32)a[2], (u32)IOV_MAX), done = 0, flags = (u32)a[3] & ~(u32)MSG_WAITFORONE;

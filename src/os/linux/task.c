@@ -359,8 +359,10 @@ void process_keep_only(struct task *t)
 {
     struct process *p = t->process;
 
-    while (p->count > 1)
-        end_task(p->items[p->items[0] == t], 0);
+    for (size_t i = p->count; i-- > 0;) {
+        if (p->items[i] != t)
+            end_task(p->items[i], 0);
+    }
     t->tid = p->pid;
 }
 

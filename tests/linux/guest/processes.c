@@ -91,11 +91,12 @@ static void pidfds(void)
     close(given);
     fd = fork();
     if (fd == 0) {
-        usleep(10000);
+        pause();
         _exit(9);
     }
     pid = syscall(SYS_pidfd_open, fd, O_NONBLOCK);
     SHOW(waitid(P_PIDFD, pid, &info, WEXITED));
+    SHOW(kill(fd, SIGKILL));
     SHOW(ready(pid, -1));
     SHOW(waitid(P_PIDFD, pid, &info, WEXITED));
 }
@@ -148,6 +149,7 @@ static void truncation(int fd)
 
 static pthread_mutex_t mutex;
 static int inside, n_order;
+static volatile int held;
 
 static void *locker(void *number)
 {
@@ -164,6 +166,7 @@ static void *locker(void *number)
 static void *die_with_lock(void *unused)
 {
     pthread_mutex_lock(&mutex);
+    held = 1;
     usleep(5000);
     return NULL;
 }
@@ -195,7 +198,8 @@ static void locks(int robust)
     printf("%d had it, inside %d\n", n_order, inside);
     if (robust) {
         pthread_create(&threads[0], NULL, die_with_lock, NULL);
-        usleep(1000);
+        while (!held)
+            usleep(100);
         SHOW(pthread_mutex_lock(&mutex));
         SHOW(pthread_mutex_consistent(&mutex));
         SHOW(pthread_mutex_unlock(&mutex));
