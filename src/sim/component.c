@@ -191,7 +191,7 @@ bool component_irq_line(struct component *c, const char *path, unsigned number,
 
 bool component_bus(struct component *c, const char *path, struct bus *ret_bus, struct error *err)
 {
-    const void *ops;
+    const void *ops = NULL;
 
     if (!component_lookup_interface(c, path, "bus", &ret_bus->space, &ops, err))
         return false;

@@ -12,6 +12,7 @@ extern const u8 guest_double_fault[], guest_double_fault_end[];
 extern const u8 guest_user[], guest_user_end[];
 extern const u8 guest_user_io[], guest_user_io_end[];
 extern const u8 guest_system_call[], guest_system_call_end[];
+extern const u8 guest_sysret32[], guest_sysret32_end[];
 extern const u8 guest_user_gate[], guest_user_gate_end[];
 extern const u8 guest_smep_smap[], guest_smep_smap_end[];
 extern const u8 guest_umip[], guest_umip_end[];
@@ -23,6 +24,7 @@ extern const u8 guest_segments[], guest_segments_end[];
 extern const u8 guest_selectors[], guest_selectors_end[];
 extern const u8 guest_call_gate[], guest_call_gate_end[];
 extern const u8 guest_tasks[], guest_tasks_end[];
+extern const u8 guest_tasks16[], guest_tasks16_end[];
 extern const u8 guest_virtual_8086[], guest_virtual_8086_end[];
 extern const u8 guest_paging32[], guest_paging32_end[];
 extern const u8 guest_tables[], guest_tables_end[];
@@ -191,6 +193,10 @@ static const u64 system_call[] = {
     6,       0, 2,     USER,         //
     13,      0, 0,     KERNEL,       // LSTAR
     6,       0, 0,     KERNEL,       // SCE
+};
+
+static const u64 sysret32[] = {
+    6, 0, 0, 0x1b1, 0xffffffff, 0x1b, 0x23, 0x97, // 40H and 48H are INC and DEC
 };
 
 static const u64 user_gate[] = {
@@ -368,6 +374,11 @@ static const u64 compatibility[] = {
     6,          0,    0,       0x1b1,
 };
 
+static const u64 tasks16[] = {
+    0x77,    0x4002, 0x28, 0,    0x30, 0, // in B: AX, NT, link, A's EIP, TR, FS is null
+    0x12345, 0x99,   0x8b, 0x81,          // back: EAX, B's AX, A is busy, B is not
+};
+
 #define CASE(name, mode, end, words, why)                                                 \
     {                                                                                     \
 #name, guest_##name, guest_##name##_end, mode, end, words, ARRAY_SIZE(words), why \
@@ -384,6 +395,7 @@ const struct guest_case guest_cases[] = {
     CASE(user, GUEST_LONG, GUEST_HALTED, user, NULL),
     CASE(user_io, GUEST_LONG, GUEST_HALTED, user_io, "has no IOPL"),
     CASE(system_call, GUEST_LONG, GUEST_HALTED, system_call, "SYSCALL stays at CPL 3"),
+    CASE(sysret32, GUEST_LONG, GUEST_HALTED, sysret32, NULL),
     CASE(user_gate, GUEST_LONG, GUEST_HALTED, user_gate, "delivers INT n of CPL 3 wrongly"),
     CASE(smep_smap, GUEST_LONG, GUEST_HALTED, smep_smap, NULL),
     CASE(umip, GUEST_LONG, GUEST_HALTED, umip, NULL),
@@ -397,6 +409,7 @@ const struct guest_case guest_cases[] = {
     CASE(selectors, GUEST_PROTECTED, GUEST_HALTED, selectors, NULL),
     CASE(call_gate, GUEST_PROTECTED, GUEST_HALTED, call_gate, NULL),
     CASE(tasks, GUEST_PROTECTED, GUEST_HALTED, tasks, NULL),
+    CASE(tasks16, GUEST_PROTECTED, GUEST_HALTED, tasks16, NULL),
     CASE(virtual_8086, GUEST_PROTECTED, GUEST_HALTED, virtual_8086, NULL),
     CASE(paging32, GUEST_PROTECTED, GUEST_HALTED, paging32, NULL),
     CASE(tables, GUEST_LONG, GUEST_HALTED, tables, "takes any address of a table"),

@@ -355,6 +355,55 @@ GUEST tasks
     hlt
 END_GUEST tasks
 
+# A task with a 16-bit TSS, called from one with a 32-bit TSS.
+GUEST tasks16
+    PROTECTED_START
+    mov ebx, offset AT(75b)
+    mov byte ptr [ebx + 0x35], 0x81
+    mov eax, offset AT(2f)
+    mov [TSS_B + 14], ax
+    mov word ptr [TSS_B + 16], 2
+    mov word ptr [TSS_B + 18], 0x77
+    mov word ptr [TSS_B + 26], 0x5c00
+    mov word ptr [TSS_B + 30], RESULTS
+    mov word ptr [TSS_B + 34], 0x10
+    mov word ptr [TSS_B + 36], 8
+    mov word ptr [TSS_B + 38], 0x10
+    mov word ptr [TSS_B + 40], 0x10
+    mov word ptr [TSS_B + 42], 0
+    mov eax, 0x12345
+    .byte 0x9a # CALL task B
+    .long 0
+    .word 0x30
+1:  RECORD32 eax
+    movzx eax, word ptr [TSS_B + 18]
+    RECORD32 eax
+    movzx eax, byte ptr [ebx + 0x2d]
+    RECORD32 eax
+    movzx eax, byte ptr [ebx + 0x35]
+    RECORD32 eax
+    hlt
+2:  movzx esi, si # in task B; upper halves of its registers are not defined
+    movzx esp, sp
+    movzx eax, ax
+    mov [esi], eax
+    pushfd
+    pop eax
+    mov [esi + 8], eax
+    movzx eax, word ptr [TSS_B]
+    mov [esi + 16], eax
+    mov eax, [TSS_A + 32]
+    sub eax, offset AT(1b)
+    mov [esi + 24], eax
+    str eax
+    mov [esi + 32], eax
+    mov ax, fs
+    mov [esi + 40], ax
+    add dword ptr [TSS_A + 64], 48
+    mov ax, 0x99
+    iretd
+END_GUEST tasks16
+
 # Virtual-8086 mode: in by IRET, out by a fault and by an interrupt.
 GUEST virtual_8086
     PROTECTED_START

@@ -139,6 +139,39 @@ GUEST system_call
     hlt
 END_GUEST system_call
 
+# SYSRET without REX.W: to 32-bit code, with the low half of RCX.
+GUEST sysret32
+    LONG_START
+    MAP_USER
+    mov ecx, 0xc0000081
+    xor eax, eax
+    mov edx, 0x00180008
+    wrmsr
+    lea r13, [rip + 2f]
+    lea r14, [rip + 3f + ALIAS]
+    lea rcx, [rip + 1f + ALIAS]
+    mov rax, 0x1234567800000000
+    or rcx, rax
+    mov r11d, 0x10097
+    mov esp, 0x72800
+    .byte 0x0f, 0x07
+    .code32
+1:  mov eax, 0xffffffff
+    inc eax
+    dec eax
+    mov ebx, cs
+    mov edx, ss
+    pushfd
+    pop edi
+3:  ud2
+    .code64
+2:  RECORD rax
+    RECORD rbx
+    RECORD rdx
+    RECORD rdi
+    hlt
+END_GUEST sysret32
+
 # An interrupt gate that CPL 3 may call: stack switch, and an interrupt stack.
 GUEST user_gate
     LONG_START

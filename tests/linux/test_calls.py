@@ -5,6 +5,7 @@ itself is the oracle."""
 import json
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -40,6 +41,60 @@ def test_files(build, tmp_path):
     for folder in folders:
         folder.mkdir()
     compare([build("files.c")], folders=folders)
+
+
+def test_sockets(build, tmp_path):
+    folders = [tmp_path / "native", tmp_path / "facet"]
+    for folder in folders:
+        folder.mkdir()
+    compare([build("sockets.c")], folders=folders)
+
+
+def test_processes_by_descriptor_and_what_else_processes_share(build, tmp_path):
+    folders = [tmp_path / "native", tmp_path / "facet"]
+    for folder in folders:
+        folder.mkdir()
+    compare([build("processes.c")], folders=folders)
+
+
+def test_which_times_of_files_change(build, tmp_path):
+    folders = [tmp_path / "native", tmp_path / "facet"]
+    for folder in folders:
+        folder.mkdir()
+    compare([build("times.c")], folders=folders)
+
+
+def test_the_times_of_files_do_not_tell_the_date(build, tmp_path):
+    runs = []
+    for name in ("first", "other"):
+        folder = tmp_path / name
+        folder.mkdir()
+        os.utime(folder, (10**9, 10**9))
+        runs.append(simulated([build("times.c"), "absolute"], cwd=folder).stdout)
+        # The host and later runs see what the program saw.
+        assert 0 <= os.stat(folder / "g").st_mtime - 1767225600 < 60
+        runs.append(simulated(["/usr/bin/stat", "-c", "%n %x %y %z", "g", "s", "y"],
+                              cwd=folder).stdout)
+        time.sleep(1.1)
+    assert runs[0].count(b"\n") > 60 and runs[0] == runs[2]
+    assert runs[1].count(b"2026") > 5 and runs[1] == runs[3]
+
+
+def test_make_compares_times_of_the_simulated_clock(tmp_path):
+    outputs = []
+    for name in ("first", "other"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "Makefile").write_text("b: a\n\tcp a b; stat -c '%Y %Z' a b .\n")
+        (folder / "a").write_text("1")
+        for path in (folder / "Makefile", folder / "a", folder):
+            os.utime(path, (10**9, 10**9))
+        script = "make; make; sleep 1; echo 2 > a; make; make; tar c a b | tar tv; ls -l --full-time"
+        outputs.append(simulated(["/bin/sh", "-c", script], cwd=folder).stdout)
+        time.sleep(1.1)
+    assert outputs[0] == outputs[1]
+    assert outputs[0].count(b"cp a b") == 2
+    assert outputs[0].count(b"is up to date") == 2
 
 
 @pytest.mark.parametrize("cpus", [1, 2, 5])

@@ -77,6 +77,12 @@ def prepare(case, work, built):
             os.utime(os.path.join(folder, name), (10**9, 10**9))
 
 
+def default_signals():
+    """What a shell in the background ignores is not for the programs."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def execute(argv, work, base, timeout, tag):
     """Runs argv in `work` with the small environment. Returns (status or None, CPU seconds)."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -84,7 +90,7 @@ def execute(argv, work, base, timeout, tag):
             open(os.path.join(base, tag + ".err"), "wb") as err:
         child = subprocess.Popen(argv, cwd=work, env={**ENVIRONMENT, "PWD": work}, stdout=out,
                                  stderr=err, stdin=subprocess.DEVNULL, start_new_session=True,
-                                 umask=0o022)
+                                 umask=0o022, preexec_fn=default_signals)
         try:
             status = child.wait(timeout)
         except subprocess.TimeoutExpired:

@@ -238,6 +238,7 @@ static struct block *lay_out(struct core *core, const struct builder *b, vaddr p
     u8 *p = mem + sizeof(*block);
     u32 n_ops;
 
+    ASSERT(b->n > 0);
     *block = (struct block){.key = pc ^ core->mode_key, .va = pc, .pa = pa, .pa2 = b->pa2};
     block->n_insts = (u16)b->n;
     block->bytes = (u16)b->bytes;

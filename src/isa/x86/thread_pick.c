@@ -360,7 +360,7 @@ static op_fn *pick_vector(struct pick *p)
     bool write = i->o[0].kind == X86_O_MEM && i->o[0].action & X86_WRITE;
     bool aligned = i->def->flags & INSN_ALIGNED;
     x86_stub_fn *stub;
-    enum x86_ea ea;
+    enum x86_ea ea = EA_BD;
 
     if (i->exec != x86_exec_vector && !(i->exec == x86_exec_vector_128 && i->vec_bytes == 16))
         return NULL;

@@ -24,6 +24,7 @@ static int anonymous_status(struct file *f, struct stat *ret_stat)
 struct counter {
     u64 value;
     bool semaphore;
+    u64 edges;
 };
 
 static i64 counter_read(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at)
@@ -52,6 +53,7 @@ static i64 counter_write(struct file *f, struct task *t, const struct iovec *iov
     if (add > ~0ull - 1 - c->value)
         return -EAGAIN;
     c->value += add;
+    c->edges++;
     kernel_wake(f->kernel, f->key);
     return sizeof(add);
 }
@@ -61,6 +63,11 @@ static u32 counter_poll(struct file *f, struct task *t)
     const struct counter *c = f->data;
 
     return (c->value ? POLLIN | POLLRDNORM : 0) | (c->value < ~0ull - 1 ? POLLOUT | POLLWRNORM : 0);
+}
+
+static u64 counter_edges(struct file *f)
+{
+    return ((const struct counter *)f->data)->edges;
 }
 
 static void data_release(struct file *f)
@@ -73,6 +80,7 @@ static const struct file_ops counter_ops = {
     .read = counter_read,
     .write = counter_write,
     .poll = counter_poll,
+    .edges = counter_edges,
     .status = anonymous_status,
     .release = data_release,
 };
@@ -83,7 +91,7 @@ struct file *eventfd_new(struct kernel *k, u32 initial, u32 flags)
         file_new(k, &counter_ops, O_RDWR | (flags & O_NONBLOCK), xstrdup("anon_inode:[eventfd]"));
     struct counter *c = xcalloc(1, sizeof(*c));
 
-    *c = (struct counter){initial, flags & EFD_SEMAPHORE};
+    *c = (struct counter){.value = initial, .semaphore = flags & EFD_SEMAPHORE};
     f->data = c;
     f->type = 0;
     return f;

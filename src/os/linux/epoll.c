@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // epoll(7): a set of files that are asked in the order they were added. Level-triggered; an
-// edge-triggered file is reported again only after its readiness changed.
-// APPROX: more data for an edge-triggered file that is still ready makes no new edge.
+// edge-triggered file is reported again only after something happened to it.
 #include "os/linux/syscall.h"
 
 #include "os/linux/file.h"
@@ -17,7 +16,8 @@ struct watch {
     int fd;
     u32 events;
     u64 data;
-    u32 last; // what was reported, for edges
+    u32 last;  // what was reported, for edges
+    u64 edges; // of the file, then
     bool disabled;
 };
 struct epoll_set {
@@ -168,10 +168,12 @@ static i64 collect(struct epoll_set *set, struct task *t, vaddr out, u32 max)
     for (size_t i = 0; i < set->count && n < max; i++) {
         struct watch *w = &set->items[i];
         u32 ready = file_poll(w->file, t) & (w->events | EPOLLERR | EPOLLHUP);
-        u32 fresh = w->events & (u32)EPOLLET ? ready & ~w->last : ready;
+        u64 edges = w->file->ops->edges ? w->file->ops->edges(w->file) : w->edges;
+        u32 fresh = w->events & (u32)EPOLLET && edges == w->edges ? ready & ~w->last : ready;
         struct epoll_event event = {.events = ready, .data.u64 = w->data};
 
         w->last = ready;
+        w->edges = edges;
         if (w->disabled || !fresh)
             continue;
         if (!user_write(t, out + n * sizeof(event), &event, sizeof(event)))

@@ -20,6 +20,8 @@ struct file_ops {
     i64 (*read)(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at);
     i64 (*write)(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at);
     u32 (*poll)(struct file *f, struct task *t); // POLLIN... that hold now
+    u64 (*edges)(
+        struct file *f); // counts changes, for edge-triggered epoll; NULL: they are not told
     i64 (*seek)(struct file *f, i64 offset, int whence);
     i64 (*ioctl)(struct file *f, struct task *t, u64 command, u64 arg);
     int (*status)(struct file *f, struct stat *ret_stat); // -errno
@@ -70,9 +72,12 @@ i64 fd_add(struct task *t, struct file *f, bool close_on_exec, int least);
 // Puts a file at a number (closing what is there); takes the reference over.
 i64 fd_put(struct task *t, int fd, struct file *f, bool close_on_exec);
 i64 fd_close(struct task *t, u64 fd);
+// Gives two files (whose references it takes over) numbers, and these to the program.
+i64 fd_give_pair(struct task *t, struct file *f[2], bool close_on_exec, vaddr out);
 
 // Host files (host_file.c). Takes the host descriptor over.
 struct file *host_file_new(struct kernel *k, int host, u32 flags, char *path);
+void file_changed(struct file *f); // the content of a host file was written
 extern const struct file_ops host_file_ops;
 // The host descriptor of a host file or directory, else -1.
 static inline int file_host(const struct file *f)
@@ -80,19 +85,21 @@ static inline int file_host(const struct file *f)
     return f->host;
 }
 
-// Pipes and sockets (pipe.c).
+// Pipes (pipe.c).
 void pipe_new(struct kernel *k, u32 flags, struct file **ret_read, struct file **ret_write);
-void socketpair_new(struct kernel *k, u32 flags, int type, struct file *ret_ends[2]);
 // A named pipe of the host; SYS_BLOCK until somebody opens the other side.
 i64 fifo_open(struct task *t, u64 dev, u64 ino, u32 flags, const char *path,
               struct file **ret_file);
-extern const struct file_ops pipe_read_ops, pipe_write_ops, socket_ops;
+extern const struct file_ops pipe_read_ops, pipe_write_ops;
 // Copies what is in one pipe to another; -EAGAIN if nothing can be copied now.
 i64 pipe_tee(struct file *from, struct file *to, u64 size);
 i64 pipe_set_capacity(struct file *f, u64 bytes);
 i64 pipe_capacity(const struct file *f);
-i64 socket_shutdown(struct file *f, int how);
-int socket_type(const struct file *f);
+
+// Sockets (socket.h). Reads or writes the program's memory, and waits.
+extern const struct file_ops socket_ops;
+i64 socket_transfer(struct task *t, struct file *f, const struct iovec *iov, u32 n, bool write);
+void sockets_release(struct kernel *k);
 
 // Event counters, timers, signals as files (counters.c), and epoll sets (epoll.c).
 struct file *eventfd_new(struct kernel *k, u32 initial, u32 flags);
@@ -100,6 +107,11 @@ struct file *timerfd_new(struct kernel *k, int clock, u32 flags);
 struct file *signalfd_new(struct kernel *k, u64 set, u32 flags);
 extern const struct file_ops timerfd_ops, signalfd_ops;
 struct file *epoll_new(struct kernel *k, u32 flags);
+
+// Processes as files (sys_pidfd.c).
+extern const struct file_ops pidfd_ops;
+struct file *pidfd_new(struct kernel *k, const struct process *p, u32 flags);
+int pidfd_pid(const struct file *f); // -EBADF: not one
 
 // Files whose content is known when they are opened (/proc...): takes the text over.
 struct file *memory_file_new(struct kernel *k, char *text, u64 size, u32 flags, char *path);

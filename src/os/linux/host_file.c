@@ -3,6 +3,7 @@
 // APPROX: a terminal or pipe of the host counts as ready for reading in poll, whether there is
 // input or not: the answer must not depend on when the other side writes.
 #include "os/linux/file.h"
+#include "os/linux/file_times.h"
 #include "os/linux/signal.h"
 #include "os/linux/syscall.h"
 
@@ -82,6 +83,12 @@ static void forget_host_signal(int number)
         ;
 }
 
+// The caller's own streams keep the host's times: only the program sees simulated ones.
+void file_changed(struct file *f)
+{
+    file_times_touch(f->kernel, f->host, f->dev, f->ino, TIMES_M | TIMES_C, !f->borrowed_host);
+}
+
 static i64 host_write(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at)
 {
     i64 r, where = at;
@@ -113,6 +120,8 @@ static i64 host_write(struct file *f, struct task *t, const struct iovec *iov, i
         forget_host_signal(SIGPIPE);
         signal_send_task(t, &info);
     }
+    if (r > 0 && f->type == S_IFREG)
+        file_changed(f);
     if (r > 0 && f->type == S_IFREG && where >= 0)
         mapping_after_write(&f->kernel->mappings, f->dev, f->ino, (u64)where, (u64)r);
     return r;

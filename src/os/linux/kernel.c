@@ -4,6 +4,8 @@
 #include "base/bug.h"
 #include "isa/x86/feature.h"
 #include "isa/x86/mem.h"
+#include "os/linux/file.h"
+#include "os/linux/file_times.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +34,12 @@ static void flush(void *ctx, struct mm *mm, vaddr va, u64 n_pages)
     }
 }
 
+// A page of a shared mapping is written for the first time.
+static void mapped_write(void *ctx, const struct mapping *m)
+{
+    file_times_touch(ctx, m->fd, m->dev, m->ino, TIMES_M | TIMES_C, true);
+}
+
 bool kernel_init(struct kernel *k, const struct kernel_options *o, struct error *err)
 {
     *k = (struct kernel){.period = o->period,
@@ -55,6 +63,8 @@ bool kernel_init(struct kernel *k, const struct kernel_options *o, struct error 
         return false;
     }
     mapping_set_init(&k->mappings, &k->pages);
+    k->mappings.dirtied = mapped_write;
+    k->mappings.ctx = k;
     k->env = (struct mm_env){&k->pages, &k->mappings, flush, k};
     return true;
 }
@@ -73,6 +83,8 @@ void kernel_release(struct kernel *k)
     free(k->processes.items);
     free(k->sleepers.items);
     free(k->fifos.items);
+    sockets_release(k);
+    file_times_free(k->times);
     mapping_set_release(&k->mappings);
     pages_release(&k->pages);
     free(k->cpus);
@@ -126,4 +138,25 @@ void kernel_core_setup(struct x86_core *core)
 u64 kernel_random(struct kernel *k)
 {
     return rng_next(&k->rng);
+}
+
+void kernel_truncated(struct kernel *k, u64 dev, u64 ino, u64 size)
+{
+    const struct mapping *map = mapping_find(&k->mappings, dev, ino);
+    const struct mm *last = NULL;
+
+    if (!map)
+        return;
+    for (size_t i = 0; i < k->processes.count; i++) {
+        const struct process *p = k->processes.items[i];
+
+        for (size_t n = 0; n < p->count; n++) {
+            struct mm *mm = p->items[n]->mm;
+
+            if (mm && mm != last)
+                mm_forget_mapping(mm, map, PAGE_ROUND_UP(size) >> PAGE_SHIFT);
+            last = mm;
+        }
+    }
+    mapping_truncate(&k->mappings, dev, ino, size);
 }

@@ -46,6 +46,8 @@ STAT_STRUCT(kernel_stats, KERNEL_STATS);
 extern const struct stat_field kernel_stats_fields[];
 
 struct queue; // of a pipe (pipe.c)
+struct socket;
+struct file_times;
 
 struct kernel_options {
     u64 mem_bytes, seed, quantum;
@@ -75,6 +77,13 @@ struct kernel {
         struct queue **items; // named pipes that are open
         size_t count, room;
     } fifos;
+    struct {
+        struct socket **items; // all there are
+        size_t count, room;
+    } sockets;
+    u64 files_in_flight; // descriptors that wait in sockets' queues
+    u32 next_unix_name;
+    u16 next_port;
     struct task *ready_first, *ready_last;
     int next_pid;
     u32 n_tasks;
@@ -90,6 +99,7 @@ struct kernel {
     struct kernel_stats n;
     u8 warned[64]; // system calls whose absence was reported, by bit
     u64 next_ino;
+    struct file_times *times; // owned; NULL: nothing was changed yet (file_times.h)
 };
 
 bool kernel_init(struct kernel *k, const struct kernel_options *o, struct error *err) MUST_CHECK;
@@ -125,3 +135,5 @@ void kernel_unload(struct task *t);                  // saves its registers into
 void kernel_drop(struct kernel *k, struct task *t);  // from its CPU and all queues, for good
 bool kernel_yield(struct kernel *k, struct task *t); // to the end of the queue
 u64 kernel_random(struct kernel *k);
+// A host file was cut to (or grew to) `size` bytes: nobody sees pages beyond any more.
+void kernel_truncated(struct kernel *k, u64 dev, u64 ino, u64 size);

@@ -121,7 +121,7 @@ static struct mapping *add(struct mapping_set *s, struct mapping m, const char *
     return copy;
 }
 
-static struct mapping *find_file(const struct mapping_set *s, u64 dev, u64 ino)
+struct mapping *mapping_find(const struct mapping_set *s, u64 dev, u64 ino)
 {
     for (size_t i = 0; i < s->count; i++) {
         if (!s->items[i]->anonymous && s->items[i]->ino == ino && s->items[i]->dev == dev)
@@ -138,7 +138,7 @@ struct mapping *mapping_of_file(struct mapping_set *s, int fd, bool writable, co
 
     if (fstat(fd, &st) != 0)
         return NULL;
-    m = find_file(s, st.st_dev, st.st_ino);
+    m = mapping_find(s, st.st_dev, st.st_ino);
     if (m && m->refs == 0 &&
         (m->mtime_s != st.st_mtim.tv_sec || m->mtime_ns != st.st_mtim.tv_nsec)) {
         forget_pages(m);
@@ -263,13 +263,16 @@ void mapping_dirty(struct mapping *m, u64 index)
     if (entry && !entry->dirty) {
         entry->dirty = true;
         m->n_dirty++;
+        if (m->set->dirtied && !m->anonymous)
+            m->set->dirtied(m->set->ctx, m);
     }
 }
 
 bool mapping_sync(struct mapping *m, u64 first, u64 last)
 {
     struct stat st;
-    bool ok = true;
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+    bool ok = true, wrote = false;
 
     if (m->anonymous || m->n_dirty == 0)
         return true;
@@ -284,7 +287,12 @@ bool mapping_sync(struct mapping *m, u64 first, u64 last)
         if (pwrite(m->fd, pages_host(m->set->pages, e->page), MIN(PAGE_BYTES, (u64)st.st_size - at),
                    (off_t)at) < 0)
             ok = false;
+        wrote = true;
     }
+    // The program wrote when it dirtied the page, not now (and not at the host's time).
+    times[1] = st.st_mtim;
+    if (wrote && futimens(m->fd, times) != 0)
+        return ok; // somebody else's file
     return ok;
 }
 
@@ -311,7 +319,7 @@ void mapping_drop(struct mapping *m, u64 first, u64 last)
 
 void mapping_before_read(struct mapping_set *s, u64 dev, u64 ino)
 {
-    struct mapping *m = find_file(s, dev, ino);
+    struct mapping *m = mapping_find(s, dev, ino);
 
     if (m && m->n_dirty > 0)
         mapping_sync(m, 0, ~0ull);
@@ -319,7 +327,7 @@ void mapping_before_read(struct mapping_set *s, u64 dev, u64 ino)
 
 void mapping_after_write(struct mapping_set *s, u64 dev, u64 ino, u64 offset, u64 size)
 {
-    struct mapping *m = find_file(s, dev, ino);
+    struct mapping *m = mapping_find(s, dev, ino);
 
     if (!m || size == 0 || m->n_pages == 0)
         return;
@@ -335,7 +343,7 @@ void mapping_after_write(struct mapping_set *s, u64 dev, u64 ino, u64 offset, u6
 
 void mapping_truncate(struct mapping_set *s, u64 dev, u64 ino, u64 size)
 {
-    struct mapping *m = find_file(s, dev, ino);
+    struct mapping *m = mapping_find(s, dev, ino);
 
     if (!m)
         return;

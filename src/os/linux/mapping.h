@@ -9,7 +9,9 @@
 struct mapping_set {
     struct mapping **items; // owned, and a reference to each item that is in use
     size_t count, room;
-    struct pages *pages; // borrowed
+    struct pages *pages;                                 // borrowed
+    void (*dirtied)(void *ctx, const struct mapping *m); // may be NULL: a clean page became dirty
+    void *ctx;
 };
 
 struct mapping {
@@ -53,5 +55,7 @@ void mapping_drop(struct mapping *m, u64 first, u64 last);
 // The program reads or has written the file with system calls.
 void mapping_before_read(struct mapping_set *s, u64 dev, u64 ino);
 void mapping_after_write(struct mapping_set *s, u64 dev, u64 ino, u64 offset, u64 size);
+// The mapping of a host file, or NULL.
+struct mapping *mapping_find(const struct mapping_set *s, u64 dev, u64 ino);
 // The file now has `size` bytes: pages beyond go, the last one ends in zeros.
 void mapping_truncate(struct mapping_set *s, u64 dev, u64 ino, u64 size);

@@ -321,6 +321,19 @@ i64 mm_discard(struct mm *mm, vaddr va, u64 size)
     return mm_covered(mm, va, end - va) ? 0 : -ENOMEM;
 }
 
+void mm_forget_mapping(struct mm *mm, const struct mapping *map, u64 index)
+{
+    for (size_t i = 0; i < mm->count; i++) {
+        const struct mm_area *a = &mm->items[i];
+        u64 first = a->offset >> PAGE_SHIFT;
+
+        if (a->map == map &&
+            (a->end - a->start) >> PAGE_SHIFT > (index > first ? index - first : 0))
+            mm_zap(mm, index > first ? a->start + ((index - first) << PAGE_SHIFT) : a->start,
+                   a->end);
+    }
+}
+
 i64 mm_sync(struct mm *mm, vaddr va, u64 size)
 {
     vaddr end = va + PAGE_ROUND_UP(size);

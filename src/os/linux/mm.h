@@ -81,6 +81,8 @@ i64 mm_set_brk(struct mm *mm, vaddr brk);
 i64 mm_discard(struct mm *mm, vaddr va, u64 size);
 i64 mm_sync(struct mm *mm, vaddr va, u64 size);
 i64 mm_set_flags(struct mm *mm, vaddr va, u64 size, u32 set, u32 clear);
+// Drops the pages of a mapping from `index` on, private copies, too: the file ends before them.
+void mm_forget_mapping(struct mm *mm, const struct mapping *map, u64 index);
 // Whether every page of the range is in an area.
 bool mm_covered(const struct mm *mm, vaddr va, u64 size);
 

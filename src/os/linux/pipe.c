@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Pipes, named pipes and socket pairs: byte queues between tasks (pipe(7), unix(7)). Both ends
-// share the queue, which is what waiting tasks wait for. Sockets carry bytes, or messages for
-// SOCK_DGRAM and SOCK_SEQPACKET. UNMODELLED: passing descriptors. APPROX: a named pipe of the host
-// joins tasks of the simulated machine only, not a process of the host.
+// Pipes and named pipes: byte queues between tasks (pipe(7)). Both ends share the queue, which is
+// what waiting tasks wait for. APPROX: a named pipe of the host joins tasks of the simulated
+// machine only, not a process of the host.
 #include "base/bug.h"
 #include "os/linux/file.h"
 #include "os/linux/signal.h"
@@ -12,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 enum { PIPE_BYTES = 65536, PIPE_ATOMIC = 4096, PIPE_MAX = 1 << 20 };
 
@@ -24,13 +22,14 @@ struct queue {
     // Named pipes: which one, and how often each side was opened.
     bool named;
     u64 dev, ino, read_opens, write_opens;
-    bool messages; // each is preceded by its length, a u32
+    u64 edges; // how often something changed, for edge-triggered epoll
 };
 
-struct socket {
-    struct queue *in, *out;
-    int type;
-};
+static void queue_changed(struct kernel *k, struct queue *q)
+{
+    q->edges++;
+    kernel_wake(k, q);
+}
 
 static struct queue *queue_new(u64 size)
 {
@@ -105,7 +104,7 @@ static u64 put_iov(struct queue *q, const struct iovec *iov, int n, u64 skip, u6
     return done;
 }
 
-static u64 get_iov(struct queue *q, const struct iovec *iov, int n, u64 size, bool keep)
+static u64 get_iov(struct queue *q, const struct iovec *iov, int n, u64 size)
 {
     u8 part[4096];
     u64 done = 0;
@@ -113,33 +112,22 @@ static u64 get_iov(struct queue *q, const struct iovec *iov, int n, u64 size, bo
     while (done < size) {
         u64 some = MIN(sizeof(part), size - done);
 
-        peek_bytes(q, keep ? done : 0, part, some);
+        peek_bytes(q, 0, part, some);
         iov_scatter(iov, n, done, part, some);
-        if (!keep)
-            drop_bytes(q, some);
+        drop_bytes(q, some);
         done += some;
     }
     return done;
 }
 
-static i64 queue_read(struct file *f, struct queue *q, const struct iovec *iov, int n, bool peek)
+static i64 queue_read(struct file *f, struct queue *q, const struct iovec *iov, int n)
 {
     u64 want = iov_bytes(iov, n), got;
 
     if (q->used == 0)
         return q->writers == 0 || want == 0 ? 0 : -EAGAIN;
-    if (q->messages) {
-        u32 length;
-
-        peek_bytes(q, 0, &length, sizeof(length));
-        drop_bytes(q, sizeof(length));
-        got = get_iov(q, iov, n, MIN(want, length), false);
-        drop_bytes(q, length - got);
-    } else {
-        got = get_iov(q, iov, n, MIN(want, q->used), peek);
-    }
-    if (!peek)
-        kernel_wake(f->kernel, q);
+    got = get_iov(q, iov, n, MIN(want, q->used));
+    queue_changed(f->kernel, q);
     return (i64)got;
 }
 
@@ -151,20 +139,6 @@ static i64 broken(struct task *t)
     return -EPIPE;
 }
 
-static i64 write_message(struct file *f, struct queue *q, const struct iovec *iov, int n)
-{
-    u32 length = (u32)iov_bytes(iov, n);
-
-    if (iov_bytes(iov, n) + sizeof(length) > q->size)
-        return -EMSGSIZE;
-    if (q->size - q->used < length + sizeof(length))
-        return -EAGAIN;
-    put_bytes(q, &length, sizeof(length));
-    put_iov(q, iov, n, 0, length);
-    kernel_wake(f->kernel, q);
-    return length;
-}
-
 // A blocking write that does not fit goes on where it was: progress counts what is written.
 static i64 queue_write(struct file *f, struct queue *q, struct task *t, const struct iovec *iov,
                        int n)
@@ -173,15 +147,13 @@ static i64 queue_write(struct file *f, struct queue *q, struct task *t, const st
 
     if (q->readers == 0)
         return done > 0 ? (i64)done : broken(t);
-    if (q->messages)
-        return write_message(f, q, iov, n);
     if (want == 0)
         return 0;
     room = q->size - q->used;
     if (room == 0 || (want - done <= PIPE_ATOMIC && done == 0 && room < want))
         return -EAGAIN;
     some = put_iov(q, iov, n, done, MIN(want - done, room));
-    kernel_wake(f->kernel, q);
+    queue_changed(f->kernel, q);
     done += some;
     if (done < want && !(f->flags & O_NONBLOCK)) {
         t->wait.progress = done;
@@ -193,7 +165,7 @@ static i64 queue_write(struct file *f, struct queue *q, struct task *t, const st
 
 static i64 pipe_read(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at)
 {
-    return at >= 0 ? -ESPIPE : queue_read(f, f->data, iov, n, false);
+    return at >= 0 ? -ESPIPE : queue_read(f, f->data, iov, n);
 }
 
 static i64 pipe_write(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at)
@@ -231,6 +203,11 @@ static i64 queue_ioctl(const struct queue *q, struct task *t, u64 command, u64 a
     return mm_write(t->mm, arg, &used, sizeof(used)) ? 0 : -EFAULT;
 }
 
+static u64 pipe_edges(struct file *f)
+{
+    return ((const struct queue *)f->data)->edges;
+}
+
 static i64 pipe_ioctl(struct file *f, struct task *t, u64 command, u64 arg)
 {
     return queue_ioctl(f->data, t, command, arg);
@@ -253,7 +230,7 @@ static void pipe_read_release(struct file *f)
     struct queue *q = f->data;
 
     q->readers--;
-    kernel_wake(f->kernel, q);
+    queue_changed(f->kernel, q);
     queue_drop(f->kernel, q);
 }
 
@@ -262,7 +239,7 @@ static void pipe_write_release(struct file *f)
     struct queue *q = f->data;
 
     q->writers--;
-    kernel_wake(f->kernel, q);
+    queue_changed(f->kernel, q);
     queue_drop(f->kernel, q);
 }
 
@@ -270,6 +247,7 @@ const struct file_ops pipe_read_ops = {
     .name = "pipe",
     .read = pipe_read,
     .poll = pipe_read_poll,
+    .edges = pipe_edges,
     .ioctl = pipe_ioctl,
     .status = pipe_status,
     .release = pipe_read_release,
@@ -278,6 +256,7 @@ const struct file_ops pipe_write_ops = {
     .name = "pipe",
     .write = pipe_write,
     .poll = pipe_write_poll,
+    .edges = pipe_edges,
     .ioctl = pipe_ioctl,
     .status = pipe_status,
     .release = pipe_write_release,
@@ -316,6 +295,7 @@ static const struct file_ops fifo_ops = {
     .read = pipe_read,
     .write = pipe_write,
     .poll = fifo_poll,
+    .edges = pipe_edges,
     .ioctl = pipe_ioctl,
     .status = pipe_status,
     .release = fifo_release,
@@ -378,7 +358,7 @@ i64 fifo_open(struct task *t, u64 dev, u64 ino, u32 flags, const char *path, str
     if (t->wait.progress == 0) {
         fifo_count(q, access, 1);
         t->wait.progress = 1 + (access == O_RDONLY ? q->write_opens : q->read_opens);
-        kernel_wake(k, q);
+        queue_changed(k, q);
     }
     r = access == O_WRONLY && (flags & O_NONBLOCK) && q->readers == 0 ? -ENXIO : 0;
     if (r == 0 && fifo_waits(q, t, flags)) {
@@ -425,7 +405,7 @@ i64 pipe_tee(struct file *from, struct file *to, u64 size)
         put_bytes(out, part, some);
         done += some;
     }
-    kernel_wake(to->kernel, out);
+    queue_changed(to->kernel, out);
     return (i64)n;
 }
 
@@ -457,106 +437,4 @@ i64 pipe_set_capacity(struct file *f, u64 bytes)
     q->start = 0;
     q->size = size;
     return (i64)size;
-}
-
-// ---- socket pairs ----
-
-static i64 socket_read(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at)
-{
-    const struct socket *s = f->data;
-
-    return at >= 0 ? -ESPIPE : queue_read(f, s->in, iov, n, false);
-}
-
-static i64 socket_write(struct file *f, struct task *t, const struct iovec *iov, int n, i64 at)
-{
-    const struct socket *s = f->data;
-
-    return at >= 0 ? -ESPIPE : queue_write(f, s->out, t, iov, n);
-}
-
-static u32 socket_poll(struct file *f, struct task *t)
-{
-    const struct socket *s = f->data;
-    u32 ready = readable(s->in) | (writable(s->out) & ~(u32)POLLERR);
-
-    if (s->in->writers == 0)
-        ready |= POLLIN | POLLRDHUP;
-    if (s->out->readers > 0)
-        ready &= ~(u32)POLLHUP;
-    return ready;
-}
-
-static i64 socket_ioctl(struct file *f, struct task *t, u64 command, u64 arg)
-{
-    return queue_ioctl(((const struct socket *)f->data)->in, t, command, arg);
-}
-
-static void socket_keys(struct file *f, struct task *t)
-{
-    const struct socket *s = f->data;
-
-    task_wait_on(t, s->in);
-    task_wait_on(t, s->out);
-}
-
-i64 socket_shutdown(struct file *f, int how)
-{
-    struct socket *s = f->data;
-
-    if (f->ops != &socket_ops)
-        return -ENOTSOCK;
-    if (how == SHUT_RD || how == SHUT_RDWR)
-        s->in->readers = 0;
-    if (how == SHUT_WR || how == SHUT_RDWR)
-        s->out->writers = 0;
-    kernel_wake(f->kernel, s->in);
-    kernel_wake(f->kernel, s->out);
-    return 0;
-}
-
-static void socket_release(struct file *f)
-{
-    struct socket *s = f->data;
-
-    s->in->readers = 0;
-    s->out->writers = 0;
-    kernel_wake(f->kernel, s->in);
-    kernel_wake(f->kernel, s->out);
-    queue_drop(f->kernel, s->in);
-    queue_drop(f->kernel, s->out);
-    free(s);
-}
-
-const struct file_ops socket_ops = {
-    .name = "socket",
-    .read = socket_read,
-    .write = socket_write,
-    .poll = socket_poll,
-    .ioctl = socket_ioctl,
-    .status = pipe_status,
-    .wait = socket_keys,
-    .release = socket_release,
-};
-
-int socket_type(const struct file *f)
-{
-    return f->ops == &socket_ops ? ((const struct socket *)f->data)->type : -1;
-}
-
-void socketpair_new(struct kernel *k, u32 flags, int type, struct file *ret_ends[2])
-{
-    struct queue *q[2] = {queue_new(PIPE_BYTES * 4), queue_new(PIPE_BYTES * 4)};
-
-    for (int i = 0; i < 2; i++) {
-        struct socket *s = xcalloc(1, sizeof(*s));
-        struct file *f = file_new(k, &socket_ops, flags | O_RDWR, NULL);
-
-        q[i]->messages = type != SOCK_STREAM;
-        *s = (struct socket){.in = q[i], .out = q[1 - i], .type = type};
-        f->path = xasprintf("socket:[%llu]", (unsigned long long)f->ino);
-        f->data = s;
-        f->type = S_IFSOCK;
-        ret_ends[i] = f;
-    }
 }

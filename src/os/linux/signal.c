@@ -174,6 +174,7 @@ void signal_send_process(struct process *p, const siginfo_t *info)
     kernel_wake(p->kernel, p->items[0]->actions);
     for (size_t i = 0; i < p->count; i++) {
         if (wants(p->items[i], number)) {
+            p->items[i]->directed |= SIGNAL_BIT(number);
             notify(p->items[i]);
             return;
         }
@@ -191,9 +192,23 @@ void signal_force(struct task *t, const siginfo_t *info)
     queue(&t->pending, info);
 }
 
+// Signals of the process that were directed to other tasks, which still want them.
+static u64 left_to_others(const struct task *t)
+{
+    const struct process *p = t->process;
+    u64 set = 0;
+
+    for (size_t i = 0; p->pending.set && i < p->count; i++) {
+        if (p->items[i] != t)
+            set |= p->items[i]->directed & (~p->items[i]->blocked | UNBLOCKABLE);
+    }
+    return set & ~t->directed;
+}
+
 static u64 takeable(const struct task *t)
 {
-    return (t->pending.set | t->process->pending.set) & (~t->blocked | UNBLOCKABLE);
+    return (t->pending.set | (t->process->pending.set & ~left_to_others(t))) &
+           (~t->blocked | UNBLOCKABLE);
 }
 
 bool signal_waits(const struct task *t)
@@ -220,7 +235,12 @@ bool signal_take(struct task *t, u64 set, siginfo_t *ret_info)
     if (own)
         return unqueue(&t->pending, __builtin_ctzll(own & faults ? own & faults : own) + 1,
                        ret_info);
-    return shared && unqueue(&t->process->pending, __builtin_ctzll(shared) + 1, ret_info);
+    if (!shared)
+        return false;
+    shared &= -shared;
+    for (size_t i = 0; i < t->process->count; i++)
+        t->process->items[i]->directed &= ~shared;
+    return unqueue(&t->process->pending, __builtin_ctzll(shared) + 1, ret_info);
 }
 
 // The system call that was interrupted starts again, or ends with EINTR.
@@ -322,7 +342,7 @@ bool signal_deliver(struct task *t)
 {
     siginfo_t info;
 
-    while (signal_take(t, ~t->blocked | UNBLOCKABLE, &info)) {
+    while (signal_take(t, takeable(t), &info)) {
         struct signal_action *action = &t->actions->action[info.si_signo - 1];
 
         if (action->handler == (u64)(uintptr_t)SIG_IGN && info.si_signo != SIGKILL)

@@ -347,10 +347,10 @@ i64 synth_stat(struct task *t, const char *guest, bool follow, struct stat *ret_
     if (f || node->kind == LINK) {
         st.st_mode = S_IFLNK | 0777;
         if (node && follow) {
-            struct file *opened;
+            struct file *opened = NULL;
             i64 r = synth_open(t, guest, O_RDONLY, &opened);
 
-            if (r < 0)
+            if (r < 0 || !opened)
                 return r;
             if (opened->ops->status)
                 r = opened->ops->status(opened, ret_stat);

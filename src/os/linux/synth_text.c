@@ -289,6 +289,20 @@ void synth_statm(struct task *t, struct process *p, struct strbuf *s)
                   (unsigned long long)mm->resident);
 }
 
+// The signals that are ignored, or have a handler.
+static u64 signals_with(const struct task *t, bool ignored)
+{
+    u64 set = 0;
+
+    for (int i = 1; i <= SIGNALS; i++) {
+        u64 handler = t->actions->action[i - 1].handler;
+
+        if (ignored ? handler == (u64)(uintptr_t)SIG_IGN : handler > (u64)(uintptr_t)SIG_IGN)
+            set |= SIGNAL_BIT(i);
+    }
+    return set;
+}
+
 void synth_status(struct task *t, struct process *p, struct strbuf *s)
 {
     const struct task *m = p->items[0];
@@ -306,13 +320,14 @@ void synth_status(struct task *t, struct process *p, struct strbuf *s)
     strbuf_printf(s,
                   "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\n"
                   "Threads:\t%zu\nSigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n"
-                  "Cpus_allowed_list:\t",
+                  "SigIgn:\t%016llx\nSigCgt:\t%016llx\nCpus_allowed_list:\t",
                   (unsigned long long)mm_mapped_bytes(m->mm) >> 10,
                   (unsigned long long)mm_mapped_bytes(m->mm) >> 10,
                   (unsigned long long)m->mm->peak_resident * 4,
                   (unsigned long long)m->mm->resident * 4, p->count,
                   (unsigned long long)m->pending.set, (unsigned long long)p->pending.set,
-                  (unsigned long long)m->blocked);
+                  (unsigned long long)m->blocked, (unsigned long long)signals_with(m, true),
+                  (unsigned long long)signals_with(m, false));
     synth_cpu_list(t, p, s);
 }
 

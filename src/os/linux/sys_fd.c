@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Descriptors: dup(2), fcntl(2), close(2), pipe(2), ioctl(2), eventfd(2), and files by descriptor.
 #include "os/linux/file.h"
+#include "os/linux/file_times.h"
 #include "os/linux/fs.h"
 #include "os/linux/syscall.h"
 
@@ -184,7 +185,7 @@ i64 sys_ioctl(struct task *t, const u64 *a)
     }
 }
 
-static i64 give_pair(struct task *t, struct file *f[2], bool close_on_exec, vaddr out)
+i64 fd_give_pair(struct task *t, struct file *f[2], bool close_on_exec, vaddr out)
 {
     i64 first = fd_add(t, f[0], close_on_exec, 0), second;
     i32 numbers[2];
@@ -212,7 +213,7 @@ i64 sys_pipe2(struct task *t, const u64 *a)
     if (a[1] & ~(u64)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
         return -EINVAL;
     pipe_new(t->kernel, (u32)a[1] & O_NONBLOCK, &f[0], &f[1]);
-    return give_pair(t, f, a[1] & O_CLOEXEC, a[0]);
+    return fd_give_pair(t, f, a[1] & O_CLOEXEC, a[0]);
 }
 
 i64 sys_pipe(struct task *t, const u64 *a)
@@ -220,20 +221,6 @@ i64 sys_pipe(struct task *t, const u64 *a)
     u64 args[6] = {a[0], 0};
 
     return sys_pipe2(t, args);
-}
-
-i64 sys_socketpair(struct task *t, const u64 *a)
-{
-    enum { TYPE_MASK = 0xf };
-    struct file *f[2];
-    int type = (int)a[1] & TYPE_MASK;
-
-    if (a[0] != 1)
-        return -EAFNOSUPPORT;
-    if (type != 1 && type != 2 && type != 5)
-        return -ESOCKTNOSUPPORT;
-    socketpair_new(t->kernel, (u32)a[1] & O_NONBLOCK, type, f);
-    return give_pair(t, f, a[1] & O_CLOEXEC, a[3]);
 }
 
 i64 sys_eventfd2(struct task *t, const u64 *a)
@@ -286,6 +273,7 @@ i64 sys_memfd_create(struct task *t, const u64 *a)
     host = memfd_create(name, (u32)a[1] | MFD_CLOEXEC);
     if (host < 0)
         return -errno;
+    file_times_created(t->kernel, host);
     return fd_add(t, host_file_new(t->kernel, host, O_RDWR, xasprintf("/memfd:%s (deleted)", name)),
                   a[1] & MFD_CLOEXEC, 0);
 }
@@ -348,7 +336,8 @@ i64 sys_ftruncate(struct task *t, const u64 *a)
     mapping_before_read(&t->kernel->mappings, f->dev, f->ino);
     if (ftruncate(f->host, (off_t)a[1]) != 0)
         return -errno;
-    mapping_truncate(&t->kernel->mappings, f->dev, f->ino, a[1]);
+    file_changed(f);
+    kernel_truncated(t->kernel, f->dev, f->ino, a[1]);
     return 0;
 }
 
@@ -358,6 +347,7 @@ i64 sys_fallocate(struct task *t, const u64 *a)
     mapping_before_read(&t->kernel->mappings, f->dev, f->ino);
     if (fallocate(f->host, (int)a[1], (off_t)a[2], (off_t)a[3]) != 0)
         return -errno;
+    file_changed(f);
     mapping_after_write(&t->kernel->mappings, f->dev, f->ino, a[2], a[3]);
     return 0;
 }
@@ -377,14 +367,23 @@ i64 sys_readahead(struct task *t, const u64 *a)
     return f->type == S_IFREG ? 0 : -EINVAL;
 }
 
+// Only the inode's own time changes.
+static i64 inode_changed(struct file *f, int r)
+{
+    if (r < 0)
+        return -errno;
+    file_times_touch(f->kernel, f->host, f->dev, f->ino, TIMES_C, false);
+    return r;
+}
+
 i64 sys_fchmod(struct task *t, const u64 *a)
 {
     WITH_HOST(f);
-    return result(fchmod(f->host, (mode_t)a[1]));
+    return inode_changed(f, fchmod(f->host, (mode_t)a[1]));
 }
 
 i64 sys_fchown(struct task *t, const u64 *a)
 {
     WITH_HOST(f);
-    return result(fchown(f->host, (uid_t)a[1], (gid_t)a[2]));
+    return inode_changed(f, fchown(f->host, (uid_t)a[1], (gid_t)a[2]));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// futex(2): waiting for a word of memory. Waiters are woken in the order they came. The variants
-// with priority inheritance give ENOSYS.
+// futex(2): waiting for a word of memory. Waiters are woken in the order they came.
+// APPROX: locks with priority inheritance go to the waiter that came first, whatever its priority.
 #include "os/linux/signal.h"
 #include "os/linux/syscall.h"
 #include "os/linux/timer.h"
@@ -132,7 +132,7 @@ static i64 requeue(struct task *t, const u64 *a, bool compare)
     for (size_t i = 0; i < k->sleepers.count && moved < limit; i++) {
         struct task *w = k->sleepers.items[i];
 
-        if (!waits_for(w, &from))
+        if (!waits_for(w, &from) || !w->wait.futex_bits)
             continue;
         w->wait.futex_object = to.object;
         w->wait.futex_offset = to.offset;
@@ -205,6 +205,114 @@ static i64 wake_op(struct task *t, const u64 *a)
     return hit ? r + wake(t->kernel, &second, (u32)a[3], ~0u) : r;
 }
 
+// ---- locks with priority inheritance: the word holds the owner's number. Their waiters have no
+// bits, so that nothing else wakes them ----
+
+static struct task *first_pi_waiter(const struct kernel *k, const struct futex_key *key,
+                                    bool *ret_more)
+{
+    struct task *first = NULL;
+
+    *ret_more = false;
+    for (size_t i = 0; i < k->sleepers.count; i++) {
+        struct task *t = k->sleepers.items[i];
+
+        if (!waits_for(t, key) || t->wait.futex_bits)
+            continue;
+        *ret_more = first != NULL;
+        if (first)
+            break;
+        first = t;
+    }
+    return first;
+}
+
+// Gives the lock at va to the next waiter, or to nobody.
+static bool pass_on(struct task *t, vaddr va, const struct futex_key *key, u32 bits)
+{
+    bool more;
+    struct task *next = first_pi_waiter(t->kernel, key, &more);
+    u32 word = bits | (next ? (u32)next->tid : 0) | (more ? FUTEX_WAITERS : 0);
+
+    if (!USER_PUT(t, va, word))
+        return false;
+    if (next) {
+        next->wait.futex_woken = true;
+        task_wake(next);
+    }
+    return true;
+}
+
+void futex_pi_owner_died(struct task *t, vaddr va)
+{
+    struct futex_key key;
+    bool passed = key_of(t, va, &key) == 0 && pass_on(t, va, &key, FUTEX_OWNER_DIED);
+
+    (void)passed; // the memory may be gone, and nobody waits for it then
+}
+
+static i64 lock_pi(struct task *t, const u64 *a, bool only_try, int clock)
+{
+    struct futex_key key;
+    struct timespec ts;
+    u32 word;
+    i64 r;
+
+    if (t->wait.futex_woken)
+        return 0;
+    r = key_of(t, a[0], &key);
+    if (r < 0)
+        return r;
+    if (!USER_GET(t, a[0], word))
+        return -EFAULT;
+    if ((word & FUTEX_TID_MASK) == (u32)t->tid)
+        return -EDEADLK;
+    if (!(word & FUTEX_TID_MASK)) {
+        word = (word & FUTEX_OWNER_DIED) | (u32)t->tid;
+        return USER_PUT(t, a[0], word) ? 0 : -EFAULT;
+    }
+    if (!task_find(t->kernel, (int)(word & FUTEX_TID_MASK)))
+        return -ESRCH;
+    if (only_try)
+        return -EAGAIN;
+    word |= FUTEX_WAITERS;
+    if (!USER_PUT(t, a[0], word))
+        return -EFAULT;
+    if (a[3] && !t->wait.has_deadline) {
+        if (!USER_GET(t, a[3], ts))
+            return -EFAULT;
+        if (!timespec_valid(&ts))
+            return -EINVAL;
+        task_wait_until(t, clock_to_tick(t, clock, timespec_ns(&ts)));
+    }
+    if (task_wait_expired(t)) {
+        t->wait.futex_object = NULL;
+        return -ETIMEDOUT;
+    }
+    t->wait.futex_object = key.object;
+    t->wait.futex_offset = key.offset;
+    t->wait.futex_bits = 0;
+    r = task_block(t);
+    if (r == -ERESTARTSYS)
+        t->wait.futex_object = NULL;
+    return r == -ERESTARTSYS ? -ERESTARTNOINTR : r;
+}
+
+static i64 unlock_pi(struct task *t, const u64 *a)
+{
+    struct futex_key key;
+    u32 word;
+    i64 r = key_of(t, a[0], &key);
+
+    if (r < 0)
+        return r;
+    if (!USER_GET(t, a[0], word))
+        return -EFAULT;
+    if ((word & FUTEX_TID_MASK) != (u32)t->tid)
+        return -EPERM;
+    return pass_on(t, a[0], &key, 0) ? 0 : -EFAULT;
+}
+
 i64 sys_futex(struct task *t, const u64 *a)
 {
     struct futex_key key;
@@ -229,6 +337,14 @@ i64 sys_futex(struct task *t, const u64 *a)
         return requeue(t, a, true);
     case FUTEX_WAKE_OP:
         return wake_op(t, a);
+    case FUTEX_LOCK_PI:
+        return lock_pi(t, a, false, CLOCK_REALTIME);
+    case FUTEX_LOCK_PI2:
+        return lock_pi(t, a, false, a[1] & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC);
+    case FUTEX_TRYLOCK_PI:
+        return lock_pi(t, a, true, CLOCK_REALTIME);
+    case FUTEX_UNLOCK_PI:
+        return unlock_pi(t, a);
     default:
         return -ENOSYS;
     }

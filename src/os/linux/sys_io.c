@@ -95,6 +95,8 @@ static i64 transfer_vector(struct task *t, struct file *f, const struct iovec *u
 
     if (r < 0)
         return r;
+    if (f->ops == &socket_ops)
+        return at >= 0 ? -ESPIPE : socket_transfer(t, f, user, n, write);
     for (u32 v = 0; v < n; v++)
         x.size += user[v].iov_len;
     do {
@@ -272,6 +274,8 @@ i64 sys_sendfile(struct task *t, const u64 *a)
         return -EBADF;
     if (a[2] && !USER_GET(t, a[2], c.in_at))
         return -EFAULT;
+    if (a[2] && c.in_at < 0)
+        return -EINVAL;
     r = copy_between(t, &c, a[3]);
     if (r > 0 && a[2] && !USER_PUT(t, a[2], c.in_at))
         return -EFAULT;
@@ -287,6 +291,8 @@ static i64 copy_with_offsets(struct task *t, const u64 *a)
         return -EBADF;
     if ((a[1] && !USER_GET(t, a[1], c.in_at)) || (a[3] && !USER_GET(t, a[3], c.out_at)))
         return -EFAULT;
+    if ((a[1] && c.in_at < 0) || (a[3] && c.out_at < 0))
+        return -EINVAL;
     r = copy_between(t, &c, a[4]);
     if (r > 0 && ((a[1] && !USER_PUT(t, a[1], c.in_at)) || (a[3] && !USER_PUT(t, a[3], c.out_at))))
         return -EFAULT;

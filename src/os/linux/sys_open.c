@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Opening files, folders' entries, and what is known about files: open(2), getdents(2), stat(2).
 #include "os/linux/file.h"
+#include "os/linux/file_times.h"
 #include "os/linux/fs.h"
 #include "os/linux/synth.h"
 #include "os/linux/syscall.h"
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -20,9 +22,12 @@ static i64 open_place(struct task *t, struct place *p, u32 flags, u32 mode, stru
     struct stat st;
     mode_t old;
     int host, saved;
+    bool there = true;
 
     if (p->synthetic)
         return synth_open(t, p->guest, flags, ret_file);
+    if (flags & O_CREAT)
+        there = fstatat(p->at, p->path, &st, 0) == 0;
     old = umask(t->fs->umask);
     // Never waits for the other end of a named pipe, and never takes the caller's terminal.
     host = openat(p->at, p->path, (int)(flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), mode);
@@ -33,27 +38,32 @@ static i64 open_place(struct task *t, struct place *p, u32 flags, u32 mode, stru
     if (host < 0)
         return -saved;
     *ret_file = host_file_new(t->kernel, host, flags, xstrdup(p->guest));
+    if (!there || (flags & O_TMPFILE) == O_TMPFILE)
+        file_times_created(t->kernel, host);
     if ((*ret_file)->type == S_IFIFO && !(flags & O_PATH)) {
         u64 dev = (*ret_file)->dev, ino = (*ret_file)->ino;
 
         file_unref(*ret_file);
         return fifo_open(t, dev, ino, flags, p->guest, ret_file);
     }
-    if ((flags & O_TRUNC) && (*ret_file)->type == S_IFREG)
-        mapping_truncate(&t->kernel->mappings, (*ret_file)->dev, (*ret_file)->ino, 0);
+    if ((flags & O_TRUNC) && (*ret_file)->type == S_IFREG) {
+        kernel_truncated(t->kernel, (*ret_file)->dev, (*ret_file)->ino, 0);
+        if (there)
+            file_changed(*ret_file);
+    }
     return 0;
 }
 
 static i64 open_user(struct task *t, u64 dirfd, vaddr path, u32 flags, u32 mode)
 {
     struct place p;
-    struct file *f;
+    struct file *f = NULL;
     i64 r = place_user(t, dirfd, path, flags & O_NOFOLLOW ? 0 : PLACE_FOLLOW, &p);
 
     if (r < 0)
         return r;
     r = open_place(t, &p, flags, mode, &f);
-    return r != 0 ? r : fd_add(t, f, flags & O_CLOEXEC, 0);
+    return r != 0 || !f ? r : fd_add(t, f, flags & O_CLOEXEC, 0);
 }
 
 i64 sys_open(struct task *t, const u64 *a)
@@ -86,40 +96,58 @@ i64 sys_openat2(struct task *t, const u64 *a)
 
 // ---- folders ----
 
+// Where a name stands in a folder's order: descriptors and processes by their number, after all
+// else, so that a reader misses none when others go meanwhile.
+static u64 entry_place(const char *name, u64 index)
+{
+    char *end;
+    u64 number = strtoull(name, &end, 10);
+
+    return end != name && !*end ? (1ull << 32) + MIN(number, 1ull << 31) : index;
+}
+
+static i64 put_entry(struct task *t, vaddr out, u64 room, const char *name, u64 place)
+{
+    union {
+        struct dirent64 entry;
+        u8 bytes[sizeof(struct dirent64)];
+    } u = {0};
+    u64 length = (offsetof(struct dirent64, d_name) + strlen(name) + 1 + 7) & ~7ull;
+
+    if (length > room)
+        return 0;
+    u.entry.d_ino = place + 1;
+    u.entry.d_off = (off_t)place + 1;
+    u.entry.d_reclen = (u16)length;
+    u.entry.d_type = DT_UNKNOWN;
+    memcpy(u.entry.d_name, name, strlen(name) + 1);
+    return user_write(t, out, &u, length) ? (i64)length : -EFAULT;
+}
+
 static i64 list_synthetic(struct task *t, struct file *f, vaddr out, u64 room)
 {
     u64 size = 0, done = 0;
-    char *names = synth_list(t, f->path, &size);
-    u64 at = 0, number = 0;
+    AUTO_FREE char *names = synth_list(t, f->path, &size);
+    i64 r = 1;
 
     if (!names)
         return -ENOTDIR;
-    for (; at < size; at += strlen(names + at) + 1, number++) {
-        const char *name = names + at;
-        union {
-            struct dirent64 entry;
-            u8 bytes[sizeof(struct dirent64)];
-        } u = {0};
-        u64 length = (offsetof(struct dirent64, d_name) + strlen(name) + 1 + 7) & ~7ull;
+    for (int numbers = 0; numbers < 2 && r > 0; numbers++) {
+        u64 index = 0;
 
-        if (number < (u64)f->position)
-            continue;
-        if (done + length > room)
-            break;
-        u.entry.d_ino = number + 1;
-        u.entry.d_off = (off_t)number + 1;
-        u.entry.d_reclen = (u16)length;
-        u.entry.d_type = DT_UNKNOWN;
-        memcpy(u.entry.d_name, name, strlen(name) + 1);
-        if (!user_write(t, out + done, &u, length)) {
-            free(names);
-            return -EFAULT;
+        for (u64 at = 0; at < size && r > 0; at += strlen(names + at) + 1) {
+            u64 place = entry_place(names + at, index++);
+
+            if ((place >> 32 != 0) != numbers || place < (u64)f->position)
+                continue;
+            r = put_entry(t, out + done, room - done, names + at, place);
+            if (r <= 0)
+                break;
+            done += (u64)r;
+            f->position = (i64)place + 1;
         }
-        done += length;
-        f->position = (i64)number + 1;
     }
-    free(names);
-    return done == 0 && at < size ? -EINVAL : (i64)done;
+    return r < 0 ? r : done == 0 && r == 0 ? -EINVAL : (i64)done;
 }
 
 i64 sys_getdents64(struct task *t, const u64 *a)
@@ -154,6 +182,12 @@ static i64 status_of(struct task *t, struct place *p, bool follow, struct stat *
     return 0;
 }
 
+static i64 put_status(struct task *t, vaddr out, struct stat *st)
+{
+    file_times_show(t->kernel, st);
+    return user_write(t, out, st, sizeof(*st)) ? 0 : -EFAULT;
+}
+
 i64 sys_newfstatat(struct task *t, const u64 *a)
 {
     struct place p;
@@ -166,7 +200,7 @@ i64 sys_newfstatat(struct task *t, const u64 *a)
         r = status_of(t, &p, follow, &st);
     if (r < 0)
         return r;
-    return USER_PUT(t, a[2], st) ? 0 : -EFAULT;
+    return put_status(t, a[2], &st);
 }
 
 i64 sys_stat(struct task *t, const u64 *a)
@@ -199,7 +233,7 @@ i64 sys_fstat(struct task *t, const u64 *a)
     }
     if (r < 0)
         return r;
-    return USER_PUT(t, a[1], st) ? 0 : -EFAULT;
+    return put_status(t, a[1], &st);
 }
 
 static struct statx_timestamp stamp(struct timespec ts)
@@ -245,6 +279,7 @@ i64 sys_statx(struct task *t, const u64 *a)
         if (r < 0)
             return r;
     }
+    file_times_show(t->kernel, &st);
     statx_of(&st, &x);
     return USER_PUT(t, a[4], x) ? 0 : -EFAULT;
 }

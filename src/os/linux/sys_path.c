@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Names: links, folders, renaming, permissions, times, the working folder.
 #include "os/linux/file.h"
+#include "os/linux/file_times.h"
 #include "os/linux/fs.h"
 #include "os/linux/synth.h"
 #include "os/linux/syscall.h"
@@ -40,6 +41,25 @@ static i64 place_to_change(struct task *t, u64 dirfd, vaddr path, u32 flags, str
         return -EACCES;
     if (r == 0 && p->file && p->file->host < 0)
         return -EPERM;
+    return r;
+}
+
+// The name was made just now (or not: r < 0, an error of the host).
+static i64 made(struct task *t, const struct place *p, i64 r)
+{
+    if (r < 0)
+        return -errno;
+    file_times_touch_at(t->kernel, p->at, p->path, TIMES_A | TIMES_M | TIMES_C,
+                        AT_SYMLINK_NOFOLLOW);
+    file_times_touch_folder(t->kernel, p->at, p->path);
+    return r;
+}
+
+static i64 inode_changed(struct task *t, const struct place *p, int flags, i64 r)
+{
+    if (r < 0)
+        return -errno;
+    file_times_touch_at(t->kernel, p->at, p->path, TIMES_C, flags);
     return r;
 }
 
@@ -137,7 +157,7 @@ i64 sys_mkdirat(struct task *t, const u64 *a)
     if (r < 0)
         return r == -EACCES ? -EEXIST : r;
     old = umask(0);
-    r = result(mkdirat(p.at, p.path, with_umask(t, a[2])));
+    r = made(t, &p, mkdirat(p.at, p.path, with_umask(t, a[2])));
     umask(old);
     return r;
 }
@@ -160,7 +180,7 @@ i64 sys_mknodat(struct task *t, const u64 *a)
     if (S_ISCHR(a[2]) || S_ISBLK(a[2]))
         return -EPERM;
     old = umask(0);
-    r = result(mknodat(p.at, p.path, with_umask(t, a[2]), 0));
+    r = made(t, &p, mknodat(p.at, p.path, with_umask(t, a[2]), 0));
     umask(old);
     return r;
 }
@@ -175,9 +195,23 @@ i64 sys_mknod(struct task *t, const u64 *a)
 i64 sys_unlinkat(struct task *t, const u64 *a)
 {
     struct place p;
+    struct stat st;
     i64 r = place_to_change(t, a[0], a[1], 0, &p);
+    int held = -1;
 
-    return r < 0 ? r : result(unlinkat(p.at, p.path, (int)a[2]));
+    if (r < 0)
+        return r;
+    if (fstatat(p.at, p.path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+        held = openat(p.at, p.path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    r = result(unlinkat(p.at, p.path, (int)a[2]));
+    if (r == 0) {
+        file_times_touch_folder(t->kernel, p.at, p.path);
+        if (held >= 0) // other links, or descriptors, still show it
+            file_times_touch(t->kernel, held, st.st_dev, st.st_ino, TIMES_C, false);
+    }
+    if (held >= 0)
+        close(held);
+    return r;
 }
 
 i64 sys_unlink(struct task *t, const u64 *a)
@@ -201,7 +235,15 @@ i64 sys_renameat2(struct task *t, const u64 *a)
 
     if (r == 0)
         r = place_to_change(t, a[2], a[3], 0, &to);
-    return r < 0 ? r : result(renameat2(from.at, from.path, to.at, to.path, (u32)a[4]));
+    if (r != 0)
+        return r;
+    r = result(renameat2(from.at, from.path, to.at, to.path, (u32)a[4]));
+    if (r < 0)
+        return r;
+    file_times_touch_at(t->kernel, to.at, to.path, TIMES_C, AT_SYMLINK_NOFOLLOW);
+    file_times_touch_folder(t->kernel, from.at, from.path);
+    file_times_touch_folder(t->kernel, to.at, to.path);
+    return r;
 }
 
 i64 sys_renameat(struct task *t, const u64 *a)
@@ -229,13 +271,18 @@ i64 sys_linkat(struct task *t, const u64 *a)
 
     if (r == 0)
         r = place_to_change(t, a[2], a[3], 0, &to);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (from.file) {
         snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", from.file->host);
-        return result(linkat(AT_FDCWD, fd_path, to.at, to.path, AT_SYMLINK_FOLLOW));
+        r = result(linkat(AT_FDCWD, fd_path, to.at, to.path, AT_SYMLINK_FOLLOW));
+    } else {
+        r = result(linkat(from.at, from.path, to.at, to.path, (int)a[4] & AT_SYMLINK_FOLLOW));
     }
-    return result(linkat(from.at, from.path, to.at, to.path, (int)a[4] & AT_SYMLINK_FOLLOW));
+    if (r < 0)
+        return r;
+    file_times_touch_folder(t->kernel, to.at, to.path);
+    return inode_changed(t, &to, AT_SYMLINK_NOFOLLOW, r);
 }
 
 i64 sys_link(struct task *t, const u64 *a)
@@ -252,7 +299,7 @@ i64 sys_symlinkat(struct task *t, const u64 *a)
     i64 n = mm_read_string(t->mm, a[0], target, sizeof(target));
     i64 r = n < 0 ? n : place_to_change(t, a[1], a[2], 0, &p);
 
-    return r < 0 ? r : result(symlinkat(target, p.at, p.path));
+    return r < 0 ? r : made(t, &p, symlinkat(target, p.at, p.path));
 }
 
 i64 sys_symlink(struct task *t, const u64 *a)
@@ -267,7 +314,7 @@ i64 sys_fchmodat(struct task *t, const u64 *a)
     struct place p;
     i64 r = place_to_change(t, a[0], a[1], PLACE_FOLLOW, &p);
 
-    return r < 0 ? r : result(fchmodat(p.at, p.path, (mode_t)a[2], 0));
+    return r < 0 ? r : inode_changed(t, &p, 0, fchmodat(p.at, p.path, (mode_t)a[2], 0));
 }
 
 i64 sys_chmod(struct task *t, const u64 *a)
@@ -287,8 +334,9 @@ i64 sys_fchownat(struct task *t, const u64 *a)
 
     if (r < 0)
         return r;
-    return result(fchownat(p.at, p.path, (uid_t)a[2], (gid_t)a[3],
-                           (int)a[4] & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)));
+    return inode_changed(t, &p, (int)a[4] & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH),
+                         fchownat(p.at, p.path, (uid_t)a[2], (gid_t)a[3],
+                                  (int)a[4] & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)));
 }
 
 i64 sys_chown(struct task *t, const u64 *a)
@@ -326,8 +374,10 @@ i64 sys_truncate(struct task *t, const u64 *a)
     if (fd < 0)
         return -errno;
     r = result(ftruncate(fd, (off_t)a[1]));
-    if (r == 0 && fstat(fd, &st) == 0)
-        mapping_truncate(&t->kernel->mappings, st.st_dev, st.st_ino, a[1]);
+    if (r == 0 && fstat(fd, &st) == 0) {
+        file_times_touch(t->kernel, fd, st.st_dev, st.st_ino, TIMES_M | TIMES_C, true);
+        kernel_truncated(t->kernel, st.st_dev, st.st_ino, a[1]);
+    }
     close(fd);
     return r;
 }
@@ -342,6 +392,33 @@ static void resolve_now(const struct task *t, struct timespec times[2])
     }
 }
 
+static i64 set_host_times(struct task *t, int at, const char *path, const struct timespec times[2],
+                          int flags)
+{
+    struct stat st;
+
+    if (times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT)
+        return 0;
+    if (utimensat(at, path, times, flags) != 0)
+        return -errno;
+    if (fstatat(at, path, &st, flags) == 0)
+        file_times_given(t->kernel, &st, times);
+    return 0;
+}
+
+static i64 set_open_times(struct task *t, const struct file *f, const struct timespec times[2])
+{
+    struct stat st;
+
+    if (f->host < 0)
+        return 0;
+    if (futimens(f->host, times) != 0)
+        return -errno;
+    if (fstat(f->host, &st) == 0)
+        file_times_given(t->kernel, &st, times);
+    return 0;
+}
+
 static i64 set_times(struct task *t, u64 dirfd, vaddr path, struct timespec times[2], u64 flags)
 {
     struct place p;
@@ -351,9 +428,7 @@ static i64 set_times(struct task *t, u64 dirfd, vaddr path, struct timespec time
     resolve_now(t, times);
     if (!path) {
         f = fd_get(t, dirfd);
-        if (!f)
-            return -EBADF;
-        return f->host < 0 ? 0 : result(futimens(f->host, times));
+        return f ? set_open_times(t, f, times) : -EBADF;
     }
     r = place_to_change(t, dirfd, path,
                         (flags & AT_SYMLINK_NOFOLLOW ? 0 : PLACE_FOLLOW) |
@@ -362,8 +437,8 @@ static i64 set_times(struct task *t, u64 dirfd, vaddr path, struct timespec time
     if (r < 0)
         return r == -EACCES ? 0 : r;
     if (p.file)
-        return result(futimens(p.file->host, times));
-    return result(utimensat(p.at, p.path, times, (int)flags & AT_SYMLINK_NOFOLLOW));
+        return set_open_times(t, p.file, times);
+    return set_host_times(t, p.at, p.path, times, (int)flags & AT_SYMLINK_NOFOLLOW);
 }
 
 i64 sys_utimensat(struct task *t, const u64 *a)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Processes and threads: clone(2), execve(2), exit(2), wait(2), identifiers of groups.
 #include "os/linux/exec.h"
+#include "os/linux/file.h"
 #include "os/linux/signal.h"
 #include "os/linux/syscall.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +47,7 @@ static struct process *child_process(struct task *t, const struct clone_args *c)
     p->exit_signal = (int)c->exit_signal;
     p->no_new_privileges = from->no_new_privileges;
     p->dumpable = from->dumpable;
+    p->nice = from->nice;
     return p;
 }
 
@@ -61,6 +64,10 @@ static void share_or_copy(struct task *t, struct task *n, u64 flags)
     memcpy(n->comm, t->comm, sizeof(n->comm));
     n->blocked = t->restore_mask ? t->saved_mask : t->blocked;
     n->affinity = t->affinity;
+    if (!(t->policy & SCHED_RESET_ON_FORK)) {
+        n->policy = t->policy;
+        n->priority = t->priority;
+    }
     if (!(flags & CLONE_VM) || (flags & CLONE_VFORK)) {
         n->alt_stack = t->alt_stack;
         n->alt_stack_bytes = t->alt_stack_bytes;
@@ -94,6 +101,7 @@ static i64 do_clone(struct task *t, const struct clone_args *c)
     struct mm *mm;
     u32 tid;
     bool ignored = false;
+    i32 number;
 
     if (t->wait.resumed && (flags & CLONE_VFORK))
         return wait_for_vfork(t);
@@ -102,7 +110,7 @@ static i64 do_clone(struct task *t, const struct clone_args *c)
     if (flags & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
                  CLONE_NEWNET | CLONE_NEWCGROUP))
         return -EPERM;
-    if (flags & CLONE_PIDFD)
+    if ((flags & CLONE_PIDFD) && (flags & (CLONE_THREAD | CLONE_DETACHED)))
         return -EINVAL;
     if (k->n_tasks >= 4096)
         return -EAGAIN;
@@ -122,6 +130,10 @@ static i64 do_clone(struct task *t, const struct clone_args *c)
         ignored = true;
     if ((flags & CLONE_PARENT_SETTID) && !USER_PUT(t, c->parent_tid, tid))
         ignored = true;
+    if (flags & CLONE_PIDFD) {
+        number = (i32)fd_add(t, pidfd_new(k, p, 0), true, 0);
+        ignored |= !USER_PUT(t, c->pidfd, number);
+    }
     (void)ignored;
     kernel_ready(k, n);
     if (!(flags & CLONE_VFORK))
@@ -138,6 +150,7 @@ i64 sys_clone(struct task *t, const u64 *a)
                            .exit_signal = a[0] & 0xff,
                            .stack = a[1],
                            .parent_tid = a[2],
+                           .pidfd = a[2],
                            .child_tid = a[3],
                            .tls = a[4]};
 
@@ -370,7 +383,9 @@ i64 sys_waitid(struct task *t, const u64 *a)
 {
     struct wait_report report;
     siginfo_t info = {0};
+    const struct file *f;
     i64 which;
+    bool no_wait = false;
 
     if (!(a[3] & (WEXITED | WSTOPPED | WCONTINUED)))
         return -EINVAL;
@@ -384,6 +399,13 @@ i64 sys_waitid(struct task *t, const u64 *a)
     case P_PGID:
         which = (i32)a[1] ? -(i32)a[1] : 0;
         break;
+    case P_PIDFD:
+        f = fd_get(t, a[1]);
+        which = f ? pidfd_pid(f) : -EBADF;
+        if (which < 0)
+            return which;
+        no_wait = f->flags & O_NONBLOCK;
+        break;
     default:
         return -EINVAL;
     }
@@ -391,6 +413,8 @@ i64 sys_waitid(struct task *t, const u64 *a)
     case WAIT_NO_CHILD:
         return -ECHILD;
     case WAIT_NOTHING:
+        if (no_wait)
+            return -EAGAIN;
         if (!(a[3] & WNOHANG)) {
             task_wait_on(t, t->process);
             return task_block(t);

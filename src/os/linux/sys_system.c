@@ -121,14 +121,12 @@ i64 sys_prctl(struct task *t, const u64 *a)
         return 50000;
     case PR_SET_TIMERSLACK:
     case PR_SET_PTRACER:
-        return 0;
     case PR_SET_THP_DISABLE:
     case PR_GET_THP_DISABLE:
+    case PR_GET_SECCOMP:
         return 0;
     case PR_CAPBSET_READ:
         return a[1] > CAP_LAST_CAP ? -EINVAL : getuid() == 0;
-    case PR_GET_SECCOMP:
-        return 0;
     default:
         return -EINVAL;
     }
@@ -312,115 +310,6 @@ i64 sys_setrlimit(struct task *t, const u64 *a)
     return limit_call(t, 0, (u32)a[0], a[1], 0);
 }
 
-// ---- scheduling ----
-
-i64 sys_sched_yield(struct task *t, const u64 *a)
-{
-    t->loaded->quantum_left = 0;
-    return 0;
-}
-
-static struct task *task_or_self(struct task *t, u64 id)
-{
-    return (i32)id == 0 ? t : task_find(t->kernel, (i32)id);
-}
-
-i64 sys_sched_getaffinity(struct task *t, const u64 *a)
-{
-    const struct task *other = task_or_self(t, a[0]);
-
-    if (!other)
-        return -ESRCH;
-    if (a[1] < 8 || a[1] % 8)
-        return -EINVAL;
-    return USER_PUT(t, a[2], other->affinity) ? 8 : -EFAULT;
-}
-
-i64 sys_sched_setaffinity(struct task *t, const u64 *a)
-{
-    struct task *other = task_or_self(t, a[0]);
-    u32 n = t->kernel->n_cpus;
-    u64 mask = 0;
-
-    if (!other)
-        return -ESRCH;
-    if (!user_read(t, a[2], &mask, MIN(a[1], 8)))
-        return -EFAULT;
-    mask &= n >= 64 ? ~0ull : (1ull << n) - 1;
-    if (!mask)
-        return -EINVAL;
-    other->affinity = mask;
-    if (other->state == TASK_RUNNING && other->loaded && !(mask >> other->loaded->id & 1))
-        other->moves = true;
-    return 0;
-}
-
-i64 sys_getcpu(struct task *t, const u64 *a)
-{
-    u32 cpu = t->loaded->id, node = 0;
-
-    if ((a[0] && !USER_PUT(t, a[0], cpu)) || (a[1] && !USER_PUT(t, a[1], node)))
-        return -EFAULT;
-    return 0;
-}
-
-i64 sys_sched_getscheduler(struct task *t, const u64 *a)
-{
-    return task_or_self(t, a[0]) ? SCHED_OTHER : -ESRCH;
-}
-
-i64 sys_sched_setscheduler(struct task *t, const u64 *a)
-{
-    if (!task_or_self(t, a[0]))
-        return -ESRCH;
-    return a[1] == SCHED_OTHER || a[1] == SCHED_BATCH || a[1] == SCHED_IDLE ? 0 : -EPERM;
-}
-
-i64 sys_sched_getparam(struct task *t, const u64 *a)
-{
-    i32 priority = 0;
-
-    if (!task_or_self(t, a[0]))
-        return -ESRCH;
-    return USER_PUT(t, a[1], priority) ? 0 : -EFAULT;
-}
-
-i64 sys_sched_setparam(struct task *t, const u64 *a)
-{
-    i32 priority;
-
-    if (!USER_GET(t, a[1], priority))
-        return -EFAULT;
-    return priority == 0 ? 0 : -EINVAL;
-}
-
-i64 sys_sched_get_priority_max(struct task *t, const u64 *a)
-{
-    return a[0] == SCHED_FIFO || a[0] == SCHED_RR ? 99 : a[0] <= 6 ? 0 : -EINVAL;
-}
-
-i64 sys_sched_get_priority_min(struct task *t, const u64 *a)
-{
-    return a[0] == SCHED_FIFO || a[0] == SCHED_RR ? 1 : a[0] <= 6 ? 0 : -EINVAL;
-}
-
-i64 sys_sched_rr_get_interval(struct task *t, const u64 *a)
-{
-    struct timespec ts = {0, (long)(t->kernel->quantum * t->kernel->period / 1000)};
-
-    return USER_PUT(t, a[1], ts) ? 0 : -EFAULT;
-}
-
-i64 sys_getpriority(struct task *t, const u64 *a)
-{
-    return a[0] > 2 ? -EINVAL : 20; // nice 0, as the raw call gives it
-}
-
-i64 sys_setpriority(struct task *t, const u64 *a)
-{
-    return a[0] > 2 ? -EINVAL : 0;
-}
-
 i64 sys_unshare(struct task *t, const u64 *a)
 {
     struct fs *fs;
@@ -439,10 +328,4 @@ i64 sys_unshare(struct task *t, const u64 *a)
         t->fds = fds;
     }
     return 0;
-}
-
-// A descriptor for a process: opened, never signalled. Callers fall back on ENOSYS.
-i64 sys_pidfd_open(struct task *t, const u64 *a)
-{
-    return -ENOSYS;
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// UNMODELLED: inotify, pseudo-terminals, ptrace, namespaces, io_uring, the IPC of System V and
+// message queues of POSIX; changing the user, the groups or the clock.
 #include "os/linux/syscall.h"
 
 #include "base/log.h"

@@ -160,12 +160,16 @@ struct task *task_find(struct kernel *k, int tid)
 }
 
 // A robust futex whose owner died: the next locker learns of it.
-static void robust_futex_died(struct task *t, vaddr va)
+static void robust_futex_died(struct task *t, vaddr va, bool pi)
 {
     u32 word;
 
     if (!mm_read(t->mm, va, &word, sizeof(word)) || (word & FUTEX_TID_MASK) != (u32)t->tid)
         return;
+    if (pi) {
+        futex_pi_owner_died(t, va);
+        return;
+    }
     word = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
     if (mm_write(t->mm, va, &word, sizeof(word)) && (word & FUTEX_WAITERS))
         futex_wake_address(t, va, 1);
@@ -185,11 +189,12 @@ static void walk_robust_list(struct task *t)
 
         if (!mm_read(t->mm, at & ~1ull, &next, sizeof(next)))
             return;
-        robust_futex_died(t, (at & ~1ull) + (u64)head.futex_offset);
+        robust_futex_died(t, (at & ~1ull) + (u64)head.futex_offset, at & 1);
         at = next;
     }
     if (head.list_op_pending)
-        robust_futex_died(t, (vaddr)head.list_op_pending + (u64)head.futex_offset);
+        robust_futex_died(t, ((vaddr)head.list_op_pending & ~1ull) + (u64)head.futex_offset,
+                          (vaddr)head.list_op_pending & 1);
 }
 
 // What a task does when it leaves an address space (exit and execve).
@@ -240,25 +245,26 @@ static void task_free(struct task *t)
     k->n_tasks--;
 }
 
+// Orphans go to no one: they are reaped at once when they end.
 static void adopt_children(struct process *p)
 {
+    enum { NO_ONE = 1 };
     struct kernel *k = p->kernel;
 
-    // Orphans go to no one: they are reaped at once when they end.
     for (size_t i = 0; i < k->processes.count; i++) {
         struct process *child = k->processes.items[i];
+        siginfo_t info = {.si_signo = child->parent_death_signal, .si_code = SI_KERNEL};
 
         if (child->ppid != p->pid)
             continue;
-        child->ppid = 1;
-        if (child->zombie) {
-            process_reap(child);
-            i = (size_t)-1;
-        } else if (child->parent_death_signal) {
-            siginfo_t info = {.si_signo = child->parent_death_signal, .si_code = SI_KERNEL};
-
+        child->ppid = NO_ONE;
+        if (info.si_signo && !child->zombie)
             signal_send_process(child, &info);
-        }
+    }
+    for (size_t i = k->processes.count; i-- > 0;) {
+        if (k->processes.items[i]->zombie && k->processes.items[i]->ppid == NO_ONE &&
+            k->processes.items[i] != p)
+            process_reap(k->processes.items[i]);
     }
 }
 
@@ -299,6 +305,7 @@ static void process_ended(struct process *p)
     for (size_t i = 0; i < p->n_timers; i++)
         event_cancel(&p->timers[i]->event);
     p->zombie = true;
+    kernel_wake(k, p); // pidfds
     adopt_children(p);
     tell_parent(p);
 }
@@ -314,7 +321,8 @@ static void remove_task(struct process *p, struct task *t)
     p->count = kept;
 }
 
-void task_exit(struct task *t, int status)
+// Ends a task; its process may have none afterwards.
+static void end_task(struct task *t, int status)
 {
     struct process *p = t->process;
 
@@ -325,6 +333,13 @@ void task_exit(struct task *t, int status)
     remove_task(p, t);
     task_free(t);
     kernel_wake(p->kernel, p->items); // execve and others that wait for threads
+}
+
+void task_exit(struct task *t, int status)
+{
+    struct process *p = t->process;
+
+    end_task(t, status);
     if (p->count == 0)
         process_ended(p);
 }
@@ -335,17 +350,19 @@ void process_exit(struct process *p, int status)
         return;
     p->exiting = true;
     p->exit_status = status;
-    while (p->count > 1)
-        task_exit(p->items[p->count - 1], status);
-    task_exit(p->items[0], status);
+    while (p->count > 0)
+        end_task(p->items[p->count - 1], status);
+    process_ended(p);
 }
 
 void process_keep_only(struct task *t)
 {
     struct process *p = t->process;
 
-    while (p->count > 1)
-        task_exit(p->items[p->items[0] == t], 0);
+    for (size_t i = p->count; i-- > 0;) {
+        if (p->items[i] != t)
+            end_task(p->items[i], 0);
+    }
     t->tid = p->pid;
 }
 

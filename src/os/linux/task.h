@@ -72,12 +72,15 @@ struct task {
     struct fs *fs;                // counted
     struct signal_table *actions; // counted
     u64 blocked;                  // signal mask
+    u64 directed;                 // signals of the process that this task is to take
     u64 saved_mask;
     bool restore_mask; // sigsuspend, ppoll...: saved_mask comes back after the call
     struct pending pending;
     u64 alt_stack, alt_stack_bytes;
     u32 alt_stack_flags;
     vaddr clear_tid, robust_list;
+    int policy;   // SCHED_OTHER...
+    i32 priority; // of the real-time policies
     u64 affinity; // CPUs it may run on, by bit
     bool moves;   // it runs on a CPU that it may no longer run on
     struct system_call call;
@@ -127,6 +130,7 @@ struct process {
     bool execed;
     bool no_new_privileges, child_subreaper, dumpable;
     int parent_death_signal;
+    int nice;
     u64 insts, children_insts; // of tasks and children that have ended
     u64 faults;
     tick started;
@@ -163,6 +167,8 @@ void task_leave_mm(struct task *t);
 void signal_table_unref(struct signal_table *s);
 // Wakes up to n tasks that wait on the futex at va in t's memory.
 u32 futex_wake_address(struct task *t, vaddr va, u32 n);
+// The owner of a lock with priority inheritance ends: the next waiter has it.
+void futex_pi_owner_died(struct task *t, vaddr va);
 
 // System call helpers for waiting: see struct wait.
 void task_wait_on(struct task *t, const void *key);

@@ -2,6 +2,7 @@
 // Signals as programs use them; prints what it sees. Compared with a native run.
 #include <errno.h>
 #include <immintrin.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -188,6 +189,47 @@ static void children(void)
     printf("killed %d by %d\n", WIFSIGNALED(status), WTERMSIG(status));
 }
 
+static volatile int taken_by;
+
+static void note_thread(int number)
+{
+    taken_by = gettid();
+}
+
+static void *kill_process(void *blocked)
+{
+    for (int i = 0; i < 3; i++) {
+        usleep(30000);
+        kill(getpid(), SIGUSR2);
+    }
+    return NULL;
+}
+
+// A signal for the process goes to its first thread, unless that blocks it.
+static void which_thread(void)
+{
+    struct sigaction sa = {.sa_handler = note_thread};
+    pthread_t thread;
+    sigset_t set;
+
+    sigaction(SIGUSR2, &sa, NULL);
+    pthread_create(&thread, NULL, kill_process, NULL);
+    for (int i = 0; i < 3; i++) {
+        taken_by = 0;
+        while (!taken_by)
+            usleep(100);
+        printf("taken by the first thread: %d\n", taken_by == getpid());
+    }
+    pthread_join(thread, NULL);
+    pthread_create(&thread, NULL, kill_process, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    taken_by = 0;
+    pthread_join(thread, NULL);
+    printf("taken by the other thread: %d\n", taken_by != 0 && taken_by != getpid());
+}
+
 int main(void)
 {
     stack_t other = {.ss_sp = malloc(65536), .ss_size = 65536};
@@ -204,6 +246,7 @@ int main(void)
     interrupted_read(0);
     suspended();
     children();
+    which_thread();
     alarm(1);
     sleep(3);
     fflush(stdout);

@@ -46,7 +46,7 @@ static enum x86_result bit_test(struct x86_core *c, const struct x86_insn *i, bi
 {
     u32 size = i->o[0].size, log2 = x86_log2(size);
     struct x86_modify m;
-    u64 bit, in_element, linear;
+    u64 bit = 0, in_element, linear;
     enum x86_result r;
 
     x86_read(c, i, 1, &bit);
@@ -190,7 +190,7 @@ enum x86_result x86_exec_blsr(struct x86_core *c, const struct x86_insn *i)
 // `length` bits from `start` of the source; SF is undefined.
 enum x86_result x86_exec_bextr(struct x86_core *c, const struct x86_insn *i)
 {
-    u64 v, control;
+    u64 v, control = 0;
     u32 start, length;
     enum x86_result r = x86_read(c, i, 1, &v);
 
@@ -209,7 +209,7 @@ enum x86_result x86_exec_bextr(struct x86_core *c, const struct x86_insn *i)
 enum x86_result x86_exec_bzhi(struct x86_core *c, const struct x86_insn *i)
 {
     u32 bits = i->o[0].size * 8u;
-    u64 v, index;
+    u64 v, index = 0;
     enum x86_result r = x86_read(c, i, 1, &v);
 
     if (r)

@@ -9,7 +9,7 @@ static inline enum x86_result shift(struct x86_core *c, const struct x86_insn *i
     u32 log2 = x86_operand_log2(i, 0), n;
     struct x86_modify m;
     enum x86_result r;
-    u64 count, v;
+    u64 count = 0, v;
 
     x86_read(c, i, 1, &count); // an immediate, or CL
     n = x86_shift_count(count, log2);
@@ -44,7 +44,7 @@ static inline enum x86_result double_shift(struct x86_core *c, const struct x86_
     u32 log2 = x86_operand_log2(i, 0), n;
     struct x86_modify m;
     enum x86_result r;
-    u64 count, b, v;
+    u64 count = 0, b = 0, v;
 
     x86_read(c, i, 1, &b);
     x86_read(c, i, 2, &count);
@@ -72,7 +72,7 @@ enum x86_result x86_exec_shrd(struct x86_core *c, const struct x86_insn *i)
 static enum x86_result operands(struct x86_core *c, const struct x86_insn *i, u64 *ret_v,
                                 u32 *ret_n)
 {
-    u64 count;
+    u64 count = 0;
     enum x86_result r = x86_read(c, i, 1, ret_v);
 
     x86_read(c, i, 2, &count);

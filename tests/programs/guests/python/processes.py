@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Processes, signals and pipes of Python: subprocess, os, signal, multiprocessing, selectors, mmap."""
-import concurrent.futures, mmap, multiprocessing, os, select, selectors, shutil, signal, socket, subprocess, sys, tempfile, time
+import concurrent.futures, gc, mmap, multiprocessing, multiprocessing.resource_tracker, os, select, selectors, shutil, signal, socket, subprocess, sys, tempfile, time
 
 def square(x): return x * x
 def worker(queue, conn): queue.put(os.getpid() != os.getppid()); conn.send({"answer": 42}); conn.close()
@@ -40,6 +40,8 @@ def main():
     print(sorted(e.name for e in os.scandir(".")), os.stat("mapped").st_size, os.path.exists("none"), os.cpu_count() >= 1, os.getpgrp() > 0, os.isatty(0))
     os.chmod("mapped", 0o400); os.symlink("mapped", "link"); os.rename("link", "link2"); print(os.readlink("link2"), oct(os.stat("mapped").st_mode), os.access("mapped", os.R_OK)); os.utime("mapped", ns=(10**18, 10**18)); print(os.stat("mapped").st_mtime_ns)
     print(time.strftime("%Y", time.gmtime(0)), time.monotonic() <= time.monotonic()); start = time.monotonic(); time.sleep(0.05); print(time.monotonic() - start >= 0.05)
+    # The tracker of semaphores would complain of some, some time after the end.
+    queue = here = there = p = ps = value = None; gc.collect(); multiprocessing.resource_tracker._resource_tracker._stop()
     sys.stdout.flush(); os.execvp("sh", ["sh", "-c", "echo replaced; exit 11"])
 
 def add(value):

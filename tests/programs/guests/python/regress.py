@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs modules of Python's own regression tests; prints the outcome of each test.
 
-    regress.py MODULE... [-x PATTERN]...    -x: without the tests whose name has PATTERN
+    regress.py MODULE... [-x PATTERN]... [-u RESOURCE]...
+    -x: without the tests whose name has PATTERN; -u: with those that need RESOURCE (network)
 """
 import collections, os, sys, tempfile, unittest
 from test import support
@@ -23,9 +24,10 @@ def flat(suite):
         if isinstance(test, unittest.TestSuite): yield from flat(test)
         else: yield test
 
-words, without = sys.argv[1:], []
-while "-x" in words: at = words.index("-x"); without.append(words[at + 1]); del words[at:at + 2]
-support.use_resources, outcomes, sys.stdout = [], sys.stdout, sys.stderr
+words, without, resources = sys.argv[1:], [], []
+for option, where in (("-x", without), ("-u", resources)):
+    while option in words: at = words.index(option); where.append(words[at + 1]); del words[at:at + 2]
+support.use_resources, outcomes, sys.stdout = resources, sys.stdout, sys.stderr
 os.mkdir("scratch"); os.chdir("scratch")
 for word in words:
     result = Outcomes(); result.count = collections.Counter()
