@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The block device behind MMIO, with the driver and the disk of virtio_mock.h. Expectations are
 // those of virtio 1.2 section 5.2.
+#include "base/file.h"
 #include "dev/virtio_mock.h"
 
 #include "sim/checkpoint.h"
@@ -402,10 +403,9 @@ static int make_directory(void **state)
 
 static int remove_directory(void **state)
 {
-    char command[80];
+    struct error err;
 
-    snprintf(command, sizeof(command), "rm -rf %s", directory);
-    return system(command);
+    return file_remove_tree(directory, &err) ? 0 : -1;
 }
 
 static void requests_in_flight_survive_a_checkpoint(void **arg)

@@ -58,6 +58,22 @@ static inline void hostile_descriptor(struct driver *d, struct hostile_input *in
                    (u16)(hostile_take(in, 1) % 17));
 }
 
+// One that is a 9P message: its size and type, and fields that are mostly small numbers.
+static inline void hostile_message(struct driver *d, struct hostile_input *in, unsigned q)
+{
+    struct buffer parts[2] = {{MOCK_BUFFERS + 0x8000, 64}, {MOCK_BUFFERS + 0x9000, 4096}};
+    u8 *message = ram(d, parts[0].addr);
+
+    parts[0].size = 7 + hostile_take(in, 1) % 57;
+    memset(message, 0, 64);
+    message[0] = (u8)parts[0].size;
+    message[4] = (u8)(hostile_take(in, 1) & 0x7e);
+    for (u32 i = 7; i < parts[0].size; i++)
+        message[i] = (u8)hostile_take(in, 1) & (i % 4 == 3 ? 3 : i % 4 == 0 ? 0xff : 0);
+    driver_add(d, q, parts, 1, 1);
+    driver_kick(d, q);
+}
+
 // Something that looks like a request: a header, data, a byte for the status.
 static inline void hostile_request(struct driver *d, struct hostile_input *in, unsigned q)
 {
@@ -120,7 +136,10 @@ static inline void hostile_step(struct driver *d, struct hostile_input *in)
         driver_advance(d, (tick)hostile_take(in, 2) * 10000);
         break;
     case 3:
-        hostile_outside(d, in);
+        if (d->device->type == &virtio_9p_type)
+            hostile_message(d, in, q);
+        else
+            hostile_outside(d, in);
         break;
     case 4:
         driver_kick(d, q);

@@ -15,6 +15,8 @@ static void machine(struct driver *d, const struct component_type *type)
     driver_new(d, type);
     if (type == &virtio_blk_type)
         driver_set(d, "disk", "board");
+    if (type == &virtio_9p_type)
+        driver_set(d, "folder", "/usr/include/linux");
     driver_build(d);
 }
 
@@ -90,13 +92,17 @@ static void a_network_card_lives(void **arg)
     hammer(&virtio_net_type);
 }
 
+static void a_folder_lives(void **arg)
+{
+    hammer(&virtio_9p_type);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_disk_lives),
-        cmocka_unit_test(an_entropy_device_lives),
-        cmocka_unit_test(a_console_lives),
-        cmocka_unit_test(a_network_card_lives),
+        cmocka_unit_test(a_disk_lives),    cmocka_unit_test(an_entropy_device_lives),
+        cmocka_unit_test(a_console_lives), cmocka_unit_test(a_network_card_lives),
+        cmocka_unit_test(a_folder_lives),
     };
 
     return cmocka_run_group_tests_name("dev/virtio_hostile", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The PCI transport in front of the entropy and the block device, with a driver that finds the
 // structures by their capabilities as Linux does. Expectations are those of virtio 1.2 section 4.1.
+#include "base/file.h"
 #include "dev/pci.h"
 #include "dev/virtio_mock.h"
 #include "sim/checkpoint.h"
@@ -378,7 +379,7 @@ static void addresses_can_be_written_as_64_bits(void **arg)
 
 static void a_request_in_flight_survives_a_checkpoint(void **arg)
 {
-    char directory[] = "/tmp/facet-virtio-XXXXXX", path[64], command[64];
+    char directory[] = "/tmp/facet-virtio-XXXXXX", path[64];
     struct buffer b = {MOCK_BUFFERS, 40};
     struct pci_driver x, y;
     struct error err;
@@ -400,8 +401,7 @@ static void a_request_in_flight_survives_a_checkpoint(void **arg)
     assert_int_equal(message(&y, 1), 0x51);
     sim_release(&x.d.sim);
     sim_release(&y.d.sim);
-    snprintf(command, sizeof(command), "rm -rf %s", directory);
-    assert_int_equal(system(command), 0);
+    assert_true(file_remove_tree(directory, &err));
 }
 
 int main(void)

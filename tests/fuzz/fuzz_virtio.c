@@ -6,10 +6,7 @@
 #include "dev/virtio_hostile.h"
 
 static const struct component_type *const types[] = {
-    &virtio_blk_type,
-    &virtio_rng_type,
-    &virtio_console_type,
-    &virtio_net_type,
+    &virtio_blk_type, &virtio_rng_type, &virtio_console_type, &virtio_net_type, &virtio_9p_type,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -26,6 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         driver_new(d, types[which]);
         if (types[which] == &virtio_blk_type)
             driver_set(d, "disk", "board");
+        if (types[which] == &virtio_9p_type)
+            driver_set(d, "folder", "/usr/include/linux");
         driver_build(d);
     }
     hostile_run(d, data + 1, size - 1);
