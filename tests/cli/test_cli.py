@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = ["exec", "doctor", "version", "help", "completion"]
+COMMANDS = ["exec", "image", "get", "doctor", "version", "help", "completion"]
 
 
 def one_sentence(result):
