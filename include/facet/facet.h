@@ -287,6 +287,60 @@ struct facet_difference facet_checkpoint_diff_at(const struct facet_checkpoint_d
                                                  size_t index);
 // Pages of 4 KiB that differ, also where there are too many to list.
 uint64_t facet_checkpoint_diff_pages(const struct facet_checkpoint_diff *diff);
+// ---- images and kernels for guests ----
+
+enum facet_image_kind {
+    FACET_IMAGE_INITRAMFS, // an initial RAM disk of busybox and files
+    FACET_IMAGE_ROOT,      // an ext4 root file system of Debian packages and files
+};
+
+// Members that are NULL or 0 take their defaults. The same request gives the same bytes, on the
+// same packages and programs of the host.
+struct facet_image {
+    enum facet_image_kind kind;
+    const char *output;       // the file to make; it appears whole or not at all
+    const char *const *files; // NULL-terminated "SRC:DEST[:MODE]"; NULL: none
+    const char *init;         // script of the host to run in the guest, which is then switched off
+    const char *run;          // the same as a command for the guest's shell
+    const char *modules_from; // folder with kernel modules; NULL: no modules
+    const char *hostname;     // NULL: "facet"
+    const char *guest_tool;   // facet-guest on the host; NULL: not in the image
+    uint64_t epoch;           // time of all files, in seconds since 1970; 0: 2026-01-01
+
+    // initramfs
+    const char *modules;     // names of modules to load, separated by commas
+    const char *busybox;     // a statically linked one; NULL: the host's
+    const char *compression; // "none", "gzip", "zstd"; NULL: by the name of `output`
+
+    // root file system
+    const char *packages; // names of Debian packages, separated by commas
+    const char *suite;    // NULL: "bookworm"
+    const char *mirror;   // NULL: Debian's
+    const char *size;     // "1GiB"; NULL: what it takes, and some room
+};
+
+bool facet_image_build(const struct facet_image *image, struct facet_error *err);
+
+struct facet_kernel_request {
+    const char *flavour; // of Debian's kernel: "cloud-amd64" or "amd64"; NULL: "cloud-amd64"
+    const char *cache;   // folder that keeps what was fetched
+    const char *output;  // folder to copy the kernel to; NULL: it is used where it is in the cache
+    const char *pin;     // a kernel.json that the kernel must agree with; NULL: any
+    bool update;         // ask apt for a newer one, even if the cache has one
+};
+
+struct facet_kernel {
+    char package[128]; // "linux-image-6.1.0-50-cloud-amd64"
+    char version[64];  // of the package
+    char release[128]; // as uname -r says
+    char deb_sha256[65];
+    char vmlinuz_sha256[65];
+    char folder[4096]; // has vmlinuz, config, System.map, lib/modules and kernel.json
+};
+
+// Fetches Debian's kernel through apt, unless it is in the cache.
+bool facet_kernel_get(const struct facet_kernel_request *request, struct facet_kernel *ret_kernel,
+                      struct facet_error *err);
 
 // ---- log ----
 

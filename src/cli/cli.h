@@ -44,6 +44,7 @@ struct cli_args;
 struct cli_command {
     const char *name;
     const char *summary;  // a few words
+    const char *verbs;    // first words of which one must be given ("ls|show"), or NULL
     const char *operands; // "-- PROGRAM [ARGUMENT...]", or ""
     const char *about;    // paragraphs, separated by an empty line
     const char *examples; // lines: a command, or "# remark"
@@ -71,6 +72,7 @@ struct cli_args *cli_args_parse(const struct cli_command *command, char *const *
 void cli_args_free(struct cli_args *args);
 
 const struct cli_command *cli_args_command(const struct cli_args *args);
+const char *cli_verb(const struct cli_args *args); // of a command that has verbs
 size_t cli_operand_count(const struct cli_args *args);
 char *const *cli_operands(const struct cli_args *args); // NULL-terminated
 

@@ -13,11 +13,18 @@ static void print_names(FILE *out, const struct cli_command *command)
         fprintf(out, "%s--%s%s", i > 1 ? " " : "", option->name, option->arg ? "=" : "");
 }
 
+// The first words of a command, with spaces between them.
+static void print_verbs(FILE *out, const struct cli_command *command)
+{
+    for (const char *c = command->verbs; c && *c; c++)
+        fputc(*c == '|' ? ' ' : *c, out);
+}
+
 static void print_bash(FILE *out)
 {
     fputs("# bash completion for facet\n"
           "_facet() {\n"
-          "    local word=${COMP_WORDS[COMP_CWORD]} options=\n"
+          "    local word=${COMP_WORDS[COMP_CWORD]} options= verbs=\n"
           "    COMPREPLY=()\n"
           "    if [ \"$COMP_CWORD\" = 1 ]; then\n"
           "        COMPREPLY=($(compgen -W \"",
@@ -32,9 +39,15 @@ static void print_bash(FILE *out)
     for (size_t i = 0; i < cli_command_count(); i++) {
         fprintf(out, "    %s) options=\"", cli_command_at(i)->name);
         print_names(out, cli_command_at(i));
+        fputs("\" verbs=\"", out);
+        print_verbs(out, cli_command_at(i));
         fputs("\" ;;\n", out);
     }
     fputs("    esac\n"
+          "    if [ \"$COMP_CWORD\" = 2 ] && [ -n \"$verbs\" ]; then\n"
+          "        COMPREPLY=($(compgen -W \"$verbs\" -- \"$word\"))\n"
+          "        return\n"
+          "    fi\n"
           "    case $word in\n"
           "    -*)\n"
           "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
@@ -84,6 +97,11 @@ static void print_zsh(FILE *out)
         size_t k = 0;
 
         fprintf(out, "    %s) _arguments", cli_command_at(i)->name);
+        if (cli_command_at(i)->verbs) {
+            fputs(" \\\n        '1:what:(", out);
+            print_verbs(out, cli_command_at(i));
+            fputs(")'", out);
+        }
         while ((option = cli_option_next(cli_command_at(i), &k))) {
             fprintf(out, " \\\n        '%s--%s%s[", option->repeats ? "*" : "", option->name,
                     option->arg ? "=" : "");
@@ -110,6 +128,12 @@ static void print_fish(FILE *out)
         fprintf(out, "complete -c facet -n __fish_use_subcommand -a %s -d '", command->name);
         print_quoted(out, command->summary, "\\");
         fputs("'\n", out);
+        if (command->verbs) {
+            fprintf(out, "complete -c facet -f -n '__fish_seen_subcommand_from %s' -a '",
+                    command->name);
+            print_verbs(out, command);
+            fputs("'\n", out);
+        }
         while ((option = cli_option_next(command, &k))) {
             fprintf(out, "complete -c facet -n '__fish_seen_subcommand_from %s' -l %s%s -d '",
                     command->name, option->name, option->arg ? " -r" : "");

@@ -39,8 +39,9 @@ static void print_wrapped(FILE *out, const char *text, int indent)
 
 void cli_print_usage(FILE *out, const struct cli_command *command)
 {
-    fprintf(out, "usage: facet %s [OPTION...]%s%s\n", command->name,
-            command->operands[0] ? " " : "", command->operands);
+    fprintf(out, "usage: facet %s%s%s [OPTION...]%s%s\n", command->name, command->verbs ? " " : "",
+            command->verbs ? command->verbs : "", command->operands[0] ? " " : "",
+            command->operands);
 }
 
 void cli_print_help(FILE *out, const struct cli_command *command)

@@ -124,6 +124,52 @@ static const struct cli_option options[] = {
     {"restore", "log", "SPEC", "warn", false, NULL, "Which messages to show, as for boot."},
 
     {"checkpoint", "json", NULL, NULL, false, NULL, "Write one JSON document."},
+    {"image", "output", "FILE", NULL, false, NULL, "The file to make."},
+    {"image", "initramfs", NULL, NULL, false, NULL,
+     "Make an initial RAM disk of busybox and files instead of a root file system."},
+    {"image", "file", "SRC:DEST[:MODE]", NULL, true, NULL,
+     "Put a file or a whole folder of this host into the image, owned by root, with the host's "
+     "permissions or MODE (octal). A link SRC is followed. What was there is replaced."},
+    {"image", "init", "SCRIPT", NULL, false, NULL,
+     "Run this script of the host in the guest when it is up, then switch the guest off. An exit "
+     "status other than 0 becomes facet's."},
+    {"image", "run", "COMMAND", NULL, false, NULL,
+     "The same with a command for the guest's shell."},
+    {"image", "kernel-modules", "WHERE", NULL, false, NULL,
+     "Where kernel modules come from: a folder, or cloud-amd64 or amd64 for the kernel of 'facet "
+     "get debian-kernel'. A root file system gets all of them, an initramfs those of --module."},
+    {"image", "module", "NAMES", NULL, true, NULL,
+     "Initramfs: load these kernel modules, separated by commas, with what they need. One that is "
+     "built into the kernel is fine."},
+    {"image", "busybox", "FILE", "/bin/busybox", false, NULL,
+     "Initramfs: the statically linked busybox."},
+    {"image", "compress", "HOW", NULL, false, NULL,
+     "Initramfs: none, gzip or zstd. Without it the name of --output tells: .gz, .zst, else none, "
+     "which boots fastest."},
+    {"image", "packages", "NAMES", NULL, true, NULL,
+     "Root file system: Debian packages, separated by commas, besides the essential ones and "
+     "systemd, udev, dbus, kmod and e2fsprogs."},
+    {"image", "suite", "NAME", "bookworm", false, NULL, "Root file system: the Debian release."},
+    {"image", "mirror", "URL", NULL, false, NULL,
+     "Root file system: the Debian server, or a line of sources.list. A server that keeps old "
+     "states (snapshot.debian.org) makes an image that can be made again later."},
+    {"image", "size", "SIZE", NULL, false, NULL,
+     "Root file system: size of the image. Without it, what it takes and a quarter more."},
+    {"image", "hostname", "NAME", "facet", false, NULL, "The guest's name."},
+    {"image", "cache", "DIR", "~/.cache/facet", false, NULL,
+     "Where fetched kernels are kept; the default follows XDG_CACHE_HOME."},
+
+    {"get", "flavour", "NAME", "cloud-amd64", false, NULL, "Which kernel: cloud-amd64 or amd64."},
+    {"get", "output", "DIR", NULL, false, NULL,
+     "Copy the kernel to this folder. Without it, it is used where it is in the cache."},
+    {"get", "pin", "FILE", NULL, false, NULL,
+     "A kernel.json of an earlier time: take exactly that package, and refuse other hashes."},
+    {"get", "update", NULL, NULL, false, NULL,
+     "Ask apt for a newer kernel, even if the cache has one."},
+    {"get", "cache", "DIR", "~/.cache/facet", false, NULL,
+     "Where fetched kernels are kept; the default follows XDG_CACHE_HOME."},
+    {"get", "json", NULL, NULL, false, NULL, "Write one JSON document."},
+
     {"doctor", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"version", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"help", "man", NULL, NULL, false, NULL, "Write the man page (roff) of the topic."},

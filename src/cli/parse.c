@@ -15,6 +15,7 @@ struct given {
 
 struct cli_args {
     const struct cli_command *command;
+    const char *verb;    // borrowed from argv
     struct given *given; // owned
     size_t count;
     char *const *operands; // borrowed from argv
@@ -126,6 +127,33 @@ static bool parse_words(struct cli_args *args, char *const *word)
     return true;
 }
 
+// The first word of a command that has verbs. Help is given without one.
+static bool parse_verb(struct cli_args *args, char *const **words)
+{
+    const struct cli_command *command = args->command;
+    const char *word = **words;
+    size_t length;
+
+    if (word && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0))
+        return true;
+    if (!word || word[0] == '-') {
+        cli_complain("%s: say what to do: facet %s %s", command->name, command->name,
+                     command->verbs);
+        return false;
+    }
+    for (const char *verb = command->verbs; *verb; verb += length + (verb[length] == '|')) {
+        length = strcspn(verb, "|");
+        if (strlen(word) == length && strncmp(word, verb, length) == 0) {
+            args->verb = word;
+            ++*words;
+            return true;
+        }
+    }
+    cli_complain("%s: unknown '%s %s'; there is: facet %s %s", command->name, command->name, word,
+                 command->name, command->verbs);
+    return false;
+}
+
 struct cli_args *cli_args_parse(const struct cli_command *command, char *const *words)
 {
     struct cli_args *args = xcalloc(1, sizeof(*args));
@@ -135,7 +163,7 @@ struct cli_args *cli_args_parse(const struct cli_command *command, char *const *
         count++;
     args->command = command;
     args->given = xcalloc(count + 1, sizeof(*args->given));
-    if (parse_words(args, words))
+    if ((!command->verbs || parse_verb(args, &words)) && parse_words(args, words))
         return args;
     cli_args_free(args);
     return NULL;
@@ -152,6 +180,12 @@ void cli_args_free(struct cli_args *args)
 const struct cli_command *cli_args_command(const struct cli_args *args)
 {
     return args->command;
+}
+
+const char *cli_verb(const struct cli_args *args)
+{
+    ASSERT(args->verb);
+    return args->verb;
 }
 
 size_t cli_operand_count(const struct cli_args *args)

@@ -72,7 +72,12 @@ static void print_man_options(FILE *out, const struct cli_command *command)
 static void print_man_command(FILE *out, const struct cli_command *command)
 {
     print_title(out, command->name, command->summary);
-    fprintf(out, ".SH SYNOPSIS\n.B facet %s\n[\\fIOPTION\\fR...] ", command->name);
+    fprintf(out, ".SH SYNOPSIS\n.B facet %s", command->name);
+    if (command->verbs) {
+        fputc(' ', out);
+        print_roff(out, command->verbs);
+    }
+    fputs("\n[\\fIOPTION\\fR...] ", out);
     print_roff(out, command->operands);
     fputs("\n.SH DESCRIPTION\n", out);
     print_roff(out, command->about);
@@ -114,8 +119,9 @@ static void print_markdown_command(FILE *out, const struct cli_command *command)
     const struct cli_option *option;
     size_t i = 0;
 
-    fprintf(out, "\n## facet %s\n\n    facet %s [OPTION...]%s%s\n\n%s\n\n", command->name,
-            command->name, command->operands[0] ? " " : "", command->operands, command->about);
+    fprintf(out, "\n## facet %s\n\n    facet %s%s%s [OPTION...]%s%s\n\n%s\n\n", command->name,
+            command->name, command->verbs ? " " : "", command->verbs ? command->verbs : "",
+            command->operands[0] ? " " : "", command->operands, command->about);
     fputs("| option | default | |\n|---|---|---|\n", out);
     while ((option = cli_option_next(command, &i)))
         fprintf(out, "| `--%s%s%s` | %s | %s%s |\n", option->name, option->arg ? " " : "",

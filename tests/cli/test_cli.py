@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = ["exec", "checkpoint", "doctor", "version", "help", "completion"]
+COMMANDS = ["exec", "boot", "restore", "checkpoint", "image", "get", "doctor", "version", "help", "completion"]
 
 
 def one_sentence(result):

@@ -86,8 +86,7 @@ static bool is_another(const ZydisDecodedInstruction *i, const ZydisDecodedOpera
         ((i->mnemonic == ZYDIS_MNEMONIC_LOOPE && last_repeat(i) == 0xf2) ||
          (i->mnemonic == ZYDIS_MNEMONIC_LOOPNE && last_repeat(i) == 0xf3)))
         return true;
-    return vendor_differs(DIFFERS_PAUSE_R8) && i->mnemonic == ZYDIS_MNEMONIC_PAUSE &&
-           i->raw.rex.B;
+    return vendor_differs(DIFFERS_PAUSE_R8) && i->mnemonic == ZYDIS_MNEMONIC_PAUSE && i->raw.rex.B;
 }
 
 bool vendor_unlike(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o)
@@ -105,7 +104,7 @@ bool vendor_avoids(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *
 }
 
 static u64 offset_of(const struct conform_case *c, const ZydisDecodedInstruction *i,
-                      const ZydisDecodedOperand *o)
+                     const ZydisDecodedOperand *o)
 {
     ZydisRegisterContext registers = {0};
     ZyanU64 address = 0;
@@ -160,7 +159,8 @@ static void of_image(const struct conform_case *c, u64 at, struct undefined *u)
         add_hole(u, at + offsetof(struct case_xsave, mxcsr_mask), 4);
 }
 
-static void of_x87_store(const struct conform_case *c, const struct case_result *native, struct undefined *u)
+static void of_x87_store(const struct conform_case *c, const struct case_result *native,
+                         struct undefined *u)
 {
     if (!vendor_differs(DIFFERS_X87_EXCEPTION_ORDER) || native->end != CASE_END_FAULT ||
         native->vector == X86_EXC_MF)
@@ -224,8 +224,8 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     for (u32 n = 0; n < i.operand_count_visible; n++)
         ret->vendor |= vendor_differs(DIFFERS_OFFSET_CANONICAL) && native->vector == X86_EXC_GP &&
                        is_offset_odd(c, &i, &o[n]);
-    ret->halves = vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(&i) &&
-                  (u32)c->in.gpr[X86_RCX] == 0;
+    ret->halves =
+        vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(&i) && (u32)c->in.gpr[X86_RCX] == 0;
     if (i.meta.category == ZYDIS_CATEGORY_STRINGOP)
         of_string(&i, native, ret);
     switch (i.mnemonic) {
@@ -233,8 +233,8 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     case ZYDIS_MNEMONIC_IRET:
     case ZYDIS_MNEMONIC_IRETD:
     case ZYDIS_MNEMONIC_IRETQ:
-        ret->vendor |= vendor_differs(DIFFERS_FAR_RETURN_ORDER) && !is_near_branch(&i) &&
-                       page_fault(native);
+        ret->vendor |=
+            vendor_differs(DIFFERS_FAR_RETURN_ORDER) && !is_near_branch(&i) && page_fault(native);
         break;
     case ZYDIS_MNEMONIC_VCVTPS2PH:
         ret->mxcsr = vendor_differs(DIFFERS_F16C_STORE_ORDER);
