@@ -108,6 +108,16 @@ struct facet_boot {
 bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *boot,
                         struct facet_error *err);
 
+// Before it is booted: a disk, as "file=FILE,format=raw|qcow2" and more: "overlay=FILE" takes what
+// the guest writes (without it that is lost at the end), "readonly", "bus=nvme|virtio" (nvme). The
+// image itself is only written with "write_through".
+bool facet_machine_add_disk(struct facet_machine *machine, const char *disk,
+                            struct facet_error *err);
+// Before it is booted: a folder of the host that the guest can mount as 9p, by the tag share0 and
+// so on: a path, or "folder=DIR" with "tag=NAME" and "writable".
+bool facet_machine_add_share(struct facet_machine *machine, const char *share,
+                             struct facet_error *err);
+
 // Makes a machine what it was when a checkpoint was saved: the checkpoint says what machine that
 // is. Settings of components ("pc.disk0.overlay") may say where things of the host are now; those
 // that the guest sees must be as they were. Any number of machines can be restored from one

@@ -63,6 +63,10 @@ bool cli_apply_settings(struct facet_machine *machine, const struct cli_args *ar
             good = facet_machine_set(machine, option->setting, value, err);
         else if (strcmp(option->name, "set") == 0)
             good = apply_set(machine, value, err);
+        else if (strcmp(option->name, "disk") == 0)
+            good = facet_machine_add_disk(machine, value, err);
+        else if (strcmp(option->name, "share") == 0)
+            good = facet_machine_add_share(machine, value, err);
         else if (strcmp(option->name, "trace") == 0)
             good = apply_trace(machine, value, err);
         else if (strcmp(option->name, "stats-file") == 0)

@@ -52,6 +52,13 @@ static const struct cli_option options[] = {
      "kernel."},
     {"boot", "initrd", "FILE", NULL, false, NULL, "The initial RAM disk."},
     {"boot", "append", "TEXT", "console=ttyS0 panic=-1", false, NULL, "The kernel's command line."},
+    {"boot", "disk", "KEY=VALUE,...", NULL, true, NULL,
+     "Add a disk: file=FILE,format=raw or qcow2 (no file is asked what it is). What the guest "
+     "writes "
+     "is lost at the end, or goes to overlay=FILE. bus=nvme (the default) or virtio; readonly."},
+    {"boot", "share", "DIR", NULL, true, NULL,
+     "Share a folder of the host, read-only: mount -t 9p share0 /mnt in the guest. Or "
+     "folder=DIR,tag=NAME,writable."},
     {"boot", "kernel-entry", "HOW", "auto", false, NULL,
      "How the kernel is entered: auto, linux64, pvh or multiboot."},
     {"boot", "cpus", "N", "1", false, "cpus", "Number of simulated CPUs, 1 to 64."},

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { BLOCK_POOL = 64 << 20 };
+enum { BLOCK_POOL = 32 << 20 };
 
 static bool map_ram(struct pc *pc, struct error *err)
 {
