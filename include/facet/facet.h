@@ -140,6 +140,10 @@ void facet_machine_guest_files(struct facet_machine *machine, const char *read_f
 typedef void facet_console_fn(void *context, const char *data, size_t size);
 void facet_machine_console(struct facet_machine *machine, unsigned port, facet_console_fn *output,
                            void *context);
+// Also writes the console's lines to `file`, each with the guest's time and the host's since now,
+// in seconds. Call facet_machine_console before.
+bool facet_machine_log_console(struct facet_machine *machine, const char *file,
+                               struct facet_error *err);
 // Characters for the guest; returns how many it took.
 size_t facet_machine_type(struct facet_machine *machine, unsigned port, const char *data,
                           size_t size);

@@ -129,6 +129,7 @@ void facet_machine_guest_files(struct facet_machine *machine, const char *read_f
 // ---- consoles
 
 struct console {
+    struct facet_machine *machine; // of the first port; NULL
     facet_console_fn *output;
     void *context;
 };
@@ -137,6 +138,8 @@ static void console_write(void *ctx, const u8 *data, size_t size)
 {
     struct console *console = ctx;
 
+    if (console->machine && console->machine->console)
+        console_file_take(console->machine->console, (const char *)data, size);
     console->output(console->context, (const char *)data, size);
 }
 
@@ -148,7 +151,8 @@ void facet_machine_console(struct facet_machine *machine, unsigned port, facet_c
     if (!machine->computer)
         return;
     console = arena_alloc(&machine->arena, sizeof(*console));
-    *console = (struct console){.output = output, .context = context};
+    *console =
+        (struct console){.machine = port ? NULL : machine, .output = output, .context = context};
     computer_connect_console(machine->computer, port,
                              (struct char_output){.write = console_write, .ctx = console});
 }

@@ -41,6 +41,7 @@ void facet_machine_free(struct facet_machine *machine)
     free(machine->files.items);
     free(machine->stats_before);
     strbuf_release(&machine->dumps);
+    console_file_close(machine->console);
     dyn_batch_free(machine->batch);
     insn_trace_free(machine->trace);
     arena_release(&machine->arena);

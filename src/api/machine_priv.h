@@ -29,12 +29,17 @@ struct facet_machine {
     struct computer *computer;      // owned; NULL until a computer is booted
     struct dyn_batch *batch;        // owned; of a traced machine
     struct insn_trace *trace;       // owned; NULL: none
+    struct console_file *console;   // owned (api/console.c); NULL: none
     struct strbuf dumps;            // of statistics, as text
     u64 *stats_before;              // owned; facet_machine_reset_stats; NULL: never
     facet_poll_fn *poll;
     void *poll_context;
     volatile sig_atomic_t stopped_by;
 };
+
+// api/console.c: takes characters of the console.
+void console_file_take(struct console_file *f, const char *data, size_t size);
+void console_file_close(struct console_file *f); // NULL is fine
 
 // api/boot.c: the part of facet_machine_run that is about computers.
 bool api_run_computer(struct facet_machine *machine, u64 insts, tick when,

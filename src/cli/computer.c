@@ -3,30 +3,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/bug.h"
 #include "base/strbuf.h"
 #include "base/units.h"
+#include "cli/console.h"
 #include "cli/machine_options.h"
-
-enum { ESCAPE = 0x1d, PENDING = 256 }; // Ctrl-]
-
-// The terminal as the guest's console.
-struct console {
-    struct facet_machine *machine;
-    struct termios saved;
-    bool raw;              // the terminal's settings were changed
-    bool input;            // standard input is read
-    char pending[PENDING]; // typed, not yet taken by the guest
-    size_t pending_count;
-};
 
 static int exit_code_of(const struct facet_result *result)
 {
@@ -51,77 +37,6 @@ static int exit_code_of(const struct facet_result *result)
         break;
     }
     BUG("end %d", (int)result->end);
-}
-
-// ---- the console
-
-static void write_console(void *context, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t n = write(STDOUT_FILENO, data, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return; // nobody reads any more; the guest goes on
-        data += n;
-        size -= (size_t)n;
-    }
-}
-
-static void type_pending(struct console *c)
-{
-    size_t n = facet_machine_type(c->machine, 0, c->pending, c->pending_count);
-
-    c->pending_count -= n;
-    memmove(c->pending, c->pending + n, c->pending_count);
-}
-
-static void poll_console(void *context, unsigned idle_ms)
-{
-    struct console *c = context;
-    struct pollfd p = {.fd = c->input ? STDIN_FILENO : -1, .events = POLLIN};
-    ssize_t n;
-    char *escape;
-
-    type_pending(c);
-    if (c->pending_count < PENDING && poll(&p, 1, c->pending_count ? 0 : (int)idle_ms) > 0) {
-        char *at = c->pending + c->pending_count;
-
-        n = read(STDIN_FILENO, at, PENDING - c->pending_count);
-        if (n <= 0 && errno != EINTR)
-            c->input = false;
-        escape = n > 0 && c->raw ? memchr(at, ESCAPE, (size_t)n) : NULL;
-        if (escape)
-            facet_machine_stop(c->machine, SIGINT);
-        else if (n > 0)
-            c->pending_count += (size_t)n;
-        type_pending(c);
-    }
-}
-
-// With standard input a terminal it is the guest's keyboard; else the guest just runs.
-static void open_console(struct console *c)
-{
-    struct termios raw;
-
-    facet_machine_console(c->machine, 0, write_console, c);
-    if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &c->saved) != 0)
-        return;
-    raw = c->saved;
-    cfmakeraw(&raw);
-    raw.c_oflag |= OPOST; // messages of facet's own still look right
-    fputs("facet: this terminal is the guest's console; Ctrl-] ends facet\n", stderr);
-    c->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
-    c->input = true;
-    facet_machine_on_poll(c->machine, poll_console, c);
-}
-
-static void close_console(struct console *c)
-{
-    if (c->raw)
-        (void)tcsetattr(STDIN_FILENO, TCSANOW, &c->saved);
-    c->raw = false;
 }
 
 // ---- checkpoints
@@ -384,26 +299,35 @@ static void tell_end(struct facet_machine *machine, const struct facet_result *r
     }
 }
 
+static bool open_outputs(struct facet_machine *machine, const struct cli_args *args,
+                         struct console *console, struct facet_error *err)
+{
+    const char *log = cli_value(args, "console-log");
+
+    return console_open(console, machine, cli_value(args, "console"), err) &&
+           (!log || facet_machine_log_console(machine, log, err));
+}
+
 int cli_run_computer(struct facet_machine *machine, const struct cli_args *args, bool loaded,
                      struct facet_error *err)
 {
-    struct console console = {.machine = machine};
+    struct console console = {.in = -1, .out = -1, .listener = -1};
     struct schedule schedule = {.machine = machine};
     struct sigaction on_request = {.sa_handler = want_checkpoint, .sa_flags = SA_RESTART};
     struct facet_result result = {.end = FACET_END_POWER_OFF};
     struct facet_error stats_err;
-    bool good = loaded && read_schedule(&schedule, args, err);
+    bool good =
+        loaded && read_schedule(&schedule, args, err) && open_outputs(machine, args, &console, err);
     int code;
 
     if (good) {
         running_schedule = &schedule;
         checkpointed = machine;
         sigaction(SIGUSR1, &on_request, NULL);
-        open_console(&console);
         good = cli_run_machine(machine, run_now, &result, err);
-        close_console(&console);
         signal(SIGUSR1, SIG_IGN);
     }
+    console_close(&console);
     if (good)
         tell_end(machine, &result);
     if (loaded && !cli_write_stats(machine, args, &stats_err) && good) {

@@ -89,6 +89,20 @@ static const struct cli_option options[] = {
      "Which messages to show: error, warn, info or debug, or WHO=LEVEL pairs separated by commas "
      "(pc.uart*=debug)."},
 
+    {"boot", "console", "WHERE", "stdio", false, NULL,
+     "Where the guest's console is: stdio, file:PATH, or unix:PATH (a socket that somebody "
+     "connects "
+     "to; what is written before is lost)."},
+    {"boot", "console-log", "FILE", NULL, false, NULL,
+     "Also write the console's lines to FILE, each with the guest's time and the host's, in "
+     "seconds."},
+    {"restore", "console", "WHERE", "stdio", false, NULL,
+     "Where the guest's console is: stdio, file:PATH, or unix:PATH (a socket that somebody "
+     "connects "
+     "to; what is written before is lost)."},
+    {"restore", "console-log", "FILE", NULL, false, NULL,
+     "Also write the console's lines to FILE, each with the guest's time and the host's, in "
+     "seconds."},
     {"boot", "checkpoint-at", "WHEN", NULL, true, NULL,
      "Save a checkpoint when it is that far: a number of instructions (500M), a simulated time "
      "(2s), "
