@@ -238,8 +238,7 @@ static void scheduling(void)
     struct sched_param param = {5};
 
     setpgid(0, 0);
-    SHOW(getpriority(PRIO_PROCESS, 0));
-    SHOW(setpriority(PRIO_PROCESS, 0, 7));
+    SHOW(setpriority(PRIO_PROCESS, 0, 19));
     SHOW(getpriority(PRIO_PROCESS, 0));
     SHOW(setpriority(PRIO_PROCESS, 0, 70));
     SHOW(getpriority(PRIO_PGRP, 0));
