@@ -57,6 +57,7 @@ static void pidfds(void)
     SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
     SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 7));
     SHOW(syscall(SYS_pidfd_send_signal, 0, 0, NULL, 0));
+    SHOW(syscall(SYS_pidfd_send_signal, open("/proc/self", O_DIRECTORY), 0, NULL, 0));
     SHOW(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e));
     SHOW(epoll_wait(ep, &e, 1, 0));
     SHOW(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
