@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <string.h>
 #include <sys/pidfd.h>
 
 int pidfd_pid(const struct file *f)
@@ -52,12 +54,30 @@ i64 sys_pidfd_open(struct task *t, const u64 *a)
     return fd_add(t, pidfd_new(t->kernel, p, (u32)a[1]), true, 0);
 }
 
+// A folder /proc/PID names a process, too.
+static int pid_of_folder(const struct task *t, const struct file *f)
+{
+    static const char proc[] = "/proc/";
+    char *end;
+    long pid;
+
+    if (f->host >= 0 || f->type != S_IFDIR || strncmp(f->path, proc, sizeof(proc) - 1) != 0)
+        return -EBADF;
+    if (strcmp(f->path + sizeof(proc) - 1, "self") == 0)
+        return t->process->pid;
+    pid = strtol(f->path + sizeof(proc) - 1, &end, 10);
+    return *end || pid <= 0 || pid > INT_MAX ? -EBADF : (int)pid;
+}
+
 i64 sys_pidfd_send_signal(struct task *t, const u64 *a)
 {
     const struct file *f = fd_get(t, a[0]);
     siginfo_t info = {.si_signo = (int)a[1], .si_code = SI_USER};
     struct process *p;
     int pid = f ? pidfd_pid(f) : -EBADF;
+
+    if (f && pid < 0)
+        pid = pid_of_folder(t, f);
 
     if (a[3])
         return -EINVAL;

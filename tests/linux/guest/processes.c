@@ -57,6 +57,7 @@ static void pidfds(void)
     SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
     SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 7));
     SHOW(syscall(SYS_pidfd_send_signal, 0, 0, NULL, 0));
+    SHOW(syscall(SYS_pidfd_send_signal, open("/proc/self", O_DIRECTORY), 0, NULL, 0));
     SHOW(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e));
     SHOW(epoll_wait(ep, &e, 1, 0));
     SHOW(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
@@ -238,8 +239,7 @@ static void scheduling(void)
     struct sched_param param = {5};
 
     setpgid(0, 0);
-    SHOW(getpriority(PRIO_PROCESS, 0));
-    SHOW(setpriority(PRIO_PROCESS, 0, 7));
+    SHOW(setpriority(PRIO_PROCESS, 0, 19));
     SHOW(getpriority(PRIO_PROCESS, 0));
     SHOW(setpriority(PRIO_PROCESS, 0, 70));
     SHOW(getpriority(PRIO_PGRP, 0));
