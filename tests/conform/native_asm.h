@@ -32,7 +32,7 @@ struct native_control {
     u64 fs, gs;
     u16 sel[8];
     u32 mxcsr;
-    u32 by_kernel;          // this kernel sets segment bases, programs cannot
+    u32 by_kernel;            // this kernel sets segment bases, programs cannot
     u64 kernel_fs, kernel_gs; // by_kernel: what it was asked for last
     u64 pad1;
     u64 gpr[16];
@@ -66,7 +66,8 @@ void native_enter(void);
 void native_exit(void);
 // The signal handler.
 void native_signal(int sig, void *info, void *context);
-// Called by it, on the host's FS base unless by_kernel. True: the case is over; false: go on with it.
+// Called by it, on the host's FS base unless by_kernel. True: the case is over; false: go on with
+// it.
 int native_record(int sig, void *info, void *context);
 // by_kernel: the bases of the case, from native_control.fs and .gs.
 void native_put_bases(void);

@@ -43,6 +43,11 @@ static bool is_sha(const ZydisDecodedInstruction *i)
     return i->meta.isa_ext == ZYDIS_ISA_EXT_SHA;
 }
 
+static bool is_f16c(ZydisMnemonic m)
+{
+    return m == ZYDIS_MNEMONIC_VCVTPH2PS || m == ZYDIS_MNEMONIC_VCVTPS2PH;
+}
+
 static bool is_narrow_rep(const ZydisDecodedInstruction *i)
 {
     return i->meta.category == ZYDIS_CATEGORY_STRINGOP && i->address_width == 32 &&
@@ -86,8 +91,7 @@ static bool is_another(const ZydisDecodedInstruction *i, const ZydisDecodedOpera
         ((i->mnemonic == ZYDIS_MNEMONIC_LOOPE && last_repeat(i) == 0xf2) ||
          (i->mnemonic == ZYDIS_MNEMONIC_LOOPNE && last_repeat(i) == 0xf3)))
         return true;
-    return vendor_differs(DIFFERS_PAUSE_R8) && i->mnemonic == ZYDIS_MNEMONIC_PAUSE &&
-           i->raw.rex.B;
+    return vendor_differs(DIFFERS_PAUSE_R8) && i->mnemonic == ZYDIS_MNEMONIC_PAUSE && i->raw.rex.B;
 }
 
 bool vendor_unlike(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o)
@@ -105,7 +109,7 @@ bool vendor_avoids(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *
 }
 
 static u64 offset_of(const struct conform_case *c, const ZydisDecodedInstruction *i,
-                      const ZydisDecodedOperand *o)
+                     const ZydisDecodedOperand *o)
 {
     ZydisRegisterContext registers = {0};
     ZyanU64 address = 0;
@@ -160,7 +164,8 @@ static void of_image(const struct conform_case *c, u64 at, struct undefined *u)
         add_hole(u, at + offsetof(struct case_xsave, mxcsr_mask), 4);
 }
 
-static void of_x87_store(const struct conform_case *c, const struct case_result *native, struct undefined *u)
+static void of_x87_store(const struct conform_case *c, const struct case_result *native,
+                         struct undefined *u)
 {
     if (!vendor_differs(DIFFERS_X87_EXCEPTION_ORDER) || native->end != CASE_END_FAULT ||
         native->vector == X86_EXC_MF)
@@ -212,10 +217,11 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     bool vector;
 
     ret->pointers = vendor_differs(DIFFERS_X87_POINTERS);
+    ret->fdp = vendor_differs(DIFFERS_X87_OPCODE) && c->n_insts != 1;
     if (c->n_insts != 1 ||
         !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&f->decoder[c->mode], c->code, 15, &i, o)))
         return;
-    vector = has_memory(&i, o, 16) || i.mnemonic == ZYDIS_MNEMONIC_VCVTPH2PS;
+    vector = has_memory(&i, o, 16) || is_f16c(i.mnemonic);
     ret->vendor = is_another(&i, o) || has_more_mxcsr(native) ||
                   (vendor_differs(DIFFERS_SHA_ALIGNMENT) && is_sha(&i) && has_memory(&i, o, 16) &&
                    address_of(c, &i, &o[1]) & 15) ||
@@ -224,8 +230,8 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     for (u32 n = 0; n < i.operand_count_visible; n++)
         ret->vendor |= vendor_differs(DIFFERS_OFFSET_CANONICAL) && native->vector == X86_EXC_GP &&
                        is_offset_odd(c, &i, &o[n]);
-    ret->halves = vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(&i) &&
-                  (u32)c->in.gpr[X86_RCX] == 0;
+    ret->halves =
+        vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(&i) && (u32)c->in.gpr[X86_RCX] == 0;
     if (i.meta.category == ZYDIS_CATEGORY_STRINGOP)
         of_string(&i, native, ret);
     switch (i.mnemonic) {
@@ -233,8 +239,8 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     case ZYDIS_MNEMONIC_IRET:
     case ZYDIS_MNEMONIC_IRETD:
     case ZYDIS_MNEMONIC_IRETQ:
-        ret->vendor |= vendor_differs(DIFFERS_FAR_RETURN_ORDER) && !is_near_branch(&i) &&
-                       page_fault(native);
+        ret->vendor |=
+            vendor_differs(DIFFERS_FAR_RETURN_ORDER) && !is_near_branch(&i) && page_fault(native);
         break;
     case ZYDIS_MNEMONIC_VCVTPS2PH:
         ret->mxcsr = vendor_differs(DIFFERS_F16C_STORE_ORDER);
@@ -243,6 +249,10 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     case ZYDIS_MNEMONIC_MOVSXD:
         ret->vendor |= vendor_differs(DIFFERS_MOVSXD_16) && i.operand_width == 16 &&
                        native->end == CASE_END_FAULT;
+        break;
+    case ZYDIS_MNEMONIC_POP:
+        ret->vendor |= vendor_differs(DIFFERS_POP_SEGMENT_WIDTH) && page_fault(native) &&
+                       ZydisRegisterGetClass(o[0].reg.value) == ZYDIS_REGCLASS_SEGMENT;
         break;
     case ZYDIS_MNEMONIC_UD0:
     case ZYDIS_MNEMONIC_UD1:

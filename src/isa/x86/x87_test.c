@@ -217,8 +217,8 @@ static void as_the_guest_saves(u8 *area, const u8 *saved, const struct native *i
 }
 
 // One case on both; false: they differ.
-static bool run_both(struct bench *b, const struct native *in, const u8 *before, u32 len,
-                     bool area, bool report)
+static bool run_both(struct bench *b, const struct native *in, const u8 *before, u32 len, bool area,
+                     bool report)
 {
     u8 *window = b->data + 1024, after[WINDOW], bytes[16];
     struct native want = *in, got;
