@@ -116,6 +116,14 @@ static bool is_refused(const struct builder *b, const ZydisDecodedInstruction *i
     case ZYDIS_MNEMONIC_FBLD: // digits that are none
     case ZYDIS_MNEMONIC_SHLD: // counts that are too large
     case ZYDIS_MNEMONIC_SHRD:
+    case ZYDIS_MNEMONIC_RCPPS: // compared within an error
+    case ZYDIS_MNEMONIC_RCPSS:
+    case ZYDIS_MNEMONIC_RSQRTPS:
+    case ZYDIS_MNEMONIC_RSQRTSS:
+    case ZYDIS_MNEMONIC_VRCPPS:
+    case ZYDIS_MNEMONIC_VRCPSS:
+    case ZYDIS_MNEMONIC_VRSQRTPS:
+    case ZYDIS_MNEMONIC_VRSQRTSS:
     case ZYDIS_MNEMONIC_UD0:
     case ZYDIS_MNEMONIC_UD1:
     case ZYDIS_MNEMONIC_UD2:

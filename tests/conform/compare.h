@@ -29,9 +29,12 @@ struct undefined {
     bool which;         // if it faults: which page
     bool narrow;        // if it faults: the upper halves of RCX, RSI, RDI
     bool gprs;          // if it faults: GPRs but RSP
+    bool approximate;   // elements of `result`, a vector register, differ within an error
+    u8 result;          //
     // Where the host's processor differs by design (vendor.c):
     bool vendor;       // it makes the case unusable
     bool pointers;     // FOP, FIP and FDP, unless an exception is pending
+    bool fdp;          // FDP
     bool halves;       // the upper halves of RCX, RSI, RDI
     bool fault_memory; // if it faults: memory
     u8 sign_size;      // if it faults: all but the sign of the elements, of so many bytes,

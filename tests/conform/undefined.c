@@ -115,6 +115,17 @@ void undefined_find(const struct forms *f, const struct conform_case *c, struct 
     case ZYDIS_MNEMONIC_RCR:
         ret->flags = count_of(c, &i, o, 1) > 1 ? X86_OF : 0;
         break;
+    case ZYDIS_MNEMONIC_RCPPS: // facet has its own
+    case ZYDIS_MNEMONIC_RCPSS:
+    case ZYDIS_MNEMONIC_RSQRTPS:
+    case ZYDIS_MNEMONIC_RSQRTSS:
+    case ZYDIS_MNEMONIC_VRCPPS:
+    case ZYDIS_MNEMONIC_VRCPSS:
+    case ZYDIS_MNEMONIC_VRSQRTPS:
+    case ZYDIS_MNEMONIC_VRSQRTSS:
+        ret->approximate = true;
+        ret->result = (u8)ZydisRegisterGetId(o[0].reg.value);
+        break;
     default:
         break;
     }

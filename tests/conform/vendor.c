@@ -43,6 +43,11 @@ static bool is_sha(const ZydisDecodedInstruction *i)
     return i->meta.isa_ext == ZYDIS_ISA_EXT_SHA;
 }
 
+static bool is_f16c(ZydisMnemonic m)
+{
+    return m == ZYDIS_MNEMONIC_VCVTPH2PS || m == ZYDIS_MNEMONIC_VCVTPS2PH;
+}
+
 static bool is_narrow_rep(const ZydisDecodedInstruction *i)
 {
     return i->meta.category == ZYDIS_CATEGORY_STRINGOP && i->address_width == 32 &&
@@ -212,10 +217,11 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     bool vector;
 
     ret->pointers = vendor_differs(DIFFERS_X87_POINTERS);
+    ret->fdp = vendor_differs(DIFFERS_X87_OPCODE) && c->n_insts != 1;
     if (c->n_insts != 1 ||
         !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&f->decoder[c->mode], c->code, 15, &i, o)))
         return;
-    vector = has_memory(&i, o, 16) || i.mnemonic == ZYDIS_MNEMONIC_VCVTPH2PS;
+    vector = has_memory(&i, o, 16) || is_f16c(i.mnemonic);
     ret->vendor = is_another(&i, o) || has_more_mxcsr(native) ||
                   (vendor_differs(DIFFERS_SHA_ALIGNMENT) && is_sha(&i) && has_memory(&i, o, 16) &&
                    address_of(c, &i, &o[1]) & 15) ||
@@ -243,6 +249,10 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     case ZYDIS_MNEMONIC_MOVSXD:
         ret->vendor |= vendor_differs(DIFFERS_MOVSXD_16) && i.operand_width == 16 &&
                        native->end == CASE_END_FAULT;
+        break;
+    case ZYDIS_MNEMONIC_POP:
+        ret->vendor |= vendor_differs(DIFFERS_POP_SEGMENT_WIDTH) && page_fault(native) &&
+                       ZydisRegisterGetClass(o[0].reg.value) == ZYDIS_REGCLASS_SEGMENT;
         break;
     case ZYDIS_MNEMONIC_UD0:
     case ZYDIS_MNEMONIC_UD1:

@@ -530,6 +530,24 @@ static void put_stub(struct x86_stub_code *c, const struct x86_stub_host *host, 
     put_end(c, host->tail_call);
 }
 
+// What the host's processor computes in its own way.
+static bool is_approximation(ZydisMnemonic m)
+{
+    switch (m) {
+    case ZYDIS_MNEMONIC_RCPPS:
+    case ZYDIS_MNEMONIC_RCPSS:
+    case ZYDIS_MNEMONIC_RSQRTPS:
+    case ZYDIS_MNEMONIC_RSQRTSS:
+    case ZYDIS_MNEMONIC_VRCPPS:
+    case ZYDIS_MNEMONIC_VRCPSS:
+    case ZYDIS_MNEMONIC_VRSQRTPS:
+    case ZYDIS_MNEMONIC_VRSQRTSS:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool x86_stub_make(const struct x86_stub_host *host, enum x86_code_mode mode, const u8 *bytes,
                    u32 len, struct x86_stub_code *ret)
 {
@@ -544,7 +562,8 @@ bool x86_stub_make(const struct x86_stub_host *host, enum x86_code_mode mode, co
 
     ZydisDecoderInit(&d, modes[mode], widths[mode]);
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, bytes, len, &z, operands)) ||
-        !parse(&f, &z, operands) || (z.meta.isa_set == ZYDIS_ISA_SET_SHA && !host->sha))
+        !parse(&f, &z, operands) || is_approximation(z.mnemonic) ||
+        (z.meta.isa_set == ZYDIS_ISA_SET_SHA && !host->sha))
         return false;
     if (host->avx)
         prefer_vex(&f, z.mnemonic);

@@ -21,3 +21,32 @@ bool vendor_differs(enum vendor_difference d)
     }
     return strcmp(host, vendors[d]) == 0;
 }
+
+bool vendor_approximations_agree(u32 a, u32 b)
+{
+    float x, y;
+
+    memcpy(&x, &a, 4);
+    memcpy(&y, &b, 4);
+    if (a == b)
+        return true;
+    if ((a ^ b) >> 31 || x != x || y != y)
+        return false;
+    x = __builtin_fabsf(x);
+    y = __builtin_fabsf(y);
+    if (x == 0 || y == 0) // what is tiny may be flushed
+        return (x > y ? x : y) <= 0x1.001p-126f;
+    return __builtin_fabsf(x - y) <= 3.01f * 0x1p-12f * (x < y ? x : y);
+}
+
+void vendor_take_approximations(u8 *a, const u8 *b, u32 bytes)
+{
+    for (u32 at = 0; at < bytes; at += 4) {
+        u32 x, y;
+
+        memcpy(&x, a + at, 4);
+        memcpy(&y, b + at, 4);
+        if (vendor_approximations_agree(x, y))
+            memcpy(a + at, &y, 4);
+    }
+}

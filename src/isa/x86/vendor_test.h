@@ -13,3 +13,9 @@ enum vendor_difference {
 };
 
 bool vendor_differs(enum vendor_difference d);
+
+// Whether two results of RCPPS or RSQRTPS (single-precision bits) can be those of the same operand:
+// both are within the error of 1.5 * 2^-12 that the manual allows.
+bool vendor_approximations_agree(u32 a, u32 b);
+// The elements of `a` that agree so with those of `b` become them.
+void vendor_take_approximations(u8 *a, const u8 *b, u32 bytes);

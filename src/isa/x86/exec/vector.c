@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Nearly all vector and MMX instructions: the memory operand is found and checked here, the host
 // computes (isa/x86/stub.h).
-// APPROX: RCPPS, RCPSS, RSQRTPS, RSQRTSS and their VEX forms give the host processor's
-// approximations, which differ between vendors within the documented error.
 #include "isa/x86/exec/vector.h"
 
 #include "isa/x86/feature.h"
@@ -14,6 +12,8 @@ enum x86_result x86_vector_run(struct x86_core *c, const struct x86_insn *i, voi
     x86_stub_fn *stub = (x86_stub_fn *)(uintptr_t)i->stub;
 
     if (UNLIKELY(!stub)) {
+        if (x86_vector_approx(c, i, mem))
+            return X86_OK;
         stub = x86_stub_of(c->stubs, i);
         ((struct x86_insn *)i)->stub = (void *)(uintptr_t)stub; // remembered, not changed
     }

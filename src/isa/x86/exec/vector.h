@@ -14,6 +14,9 @@ enum x86_result x86_vector_run_trapping(struct x86_core *c, const struct x86_ins
 // The SHA instructions, on hosts that lack them.
 void x86_vector_sha(struct x86_core *c, const struct x86_insn *i, const void *mem);
 
+// RCPPS, RSQRTPS and so on. False: *i is none of them.
+bool x86_vector_approx(struct x86_core *c, const struct x86_insn *i, const void *mem);
+
 // As x86_load, x86_probe_write and x86_store, for the instructions that alignment checks (#AC) do
 // not concern.
 enum x86_result x86_vector_load(struct x86_core *c, u64 linear, void *data, u32 size);
