@@ -11,8 +11,6 @@
 
 COMPONENT_TABLES(virtio, NO_ROWS, VIRTIO_STATE, VIRTIO_STATS, NO_ROWS);
 
-static const struct component_type virtio_type;
-
 struct virtio *virtio_of(const struct component *c)
 {
     ASSERT(c->type == &virtio_type);
@@ -311,6 +309,12 @@ static bool ram_access(void *ctx, paddr addr, unsigned size, void *data, bool wr
 // Only RAM: a device that could write to registers, its own for example, would recurse.
 static const struct mem_port_ops ram_only = {.access = ram_access, .host_page = ram_page};
 
+static bool virtio_check(struct component *c, struct error *err)
+{
+    return virtio_of(c)->ops ||
+           error_set(err, ERROR_INPUT, "the common part of a virtio device is made by the device");
+}
+
 static bool virtio_connect(struct component *c, struct error *err)
 {
     struct virtio *v = virtio_of(c);
@@ -357,12 +361,13 @@ static bool virtio_after_load(struct component *c, struct error *err)
 }
 
 static const struct component_ops virtio_ops = {
+    .check = virtio_check,
     .connect = virtio_connect,
     .reset = virtio_reset,
     .after_load = virtio_after_load,
 };
 
-static const struct component_type virtio_type = {
+const struct component_type virtio_type = {
     .name = "virtio",
     .doc = "Status, features and queues of a virtio device",
     COMPONENT_LAYOUT(virtio),

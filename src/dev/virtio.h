@@ -65,6 +65,7 @@ struct virtio_wiring {
 // In build: makes the child `virtio`. NULL and *err on failure.
 struct virtio *virtio_new(struct component *device, const struct virtio_device_ops *ops,
                           const struct virtio_wiring *wiring, struct error *err);
+extern const struct component_type virtio_type;
 // The registers of section 4.2 for the device's type to provide.
 extern const struct mmio_ops virtio_mmio;
 

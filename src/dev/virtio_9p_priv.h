@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the parts of the 9P device share: virtio_9p.c (the device and its fids), virtio_9p_server.c
-// (messages), virtio_9p_change.c (those that change files), virtio_9p_files.c (the host's files).
+// (messages), virtio_9p_change.c (those that change files), virtio_9p_wire.c (their bytes),
+// virtio_9p_files.c (the host's files).
 #pragma once
 
 #include "dev/virtio.h"

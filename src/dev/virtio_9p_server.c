@@ -17,78 +17,14 @@ enum {
     RLERROR = 7,
     QID_DIRECTORY = 0x80,
     QID_LINK = 0x02,
-    QID_BYTES = 13,
     WALK_MAX = 16,
-    NO_TAG = 0xffff,
     GETATTR_BASIC = 0x7ff,
     BLOCK_BYTES = 4096,
-    SEND_OVERHEAD = 11,  // of a reply with data: header and count
     ENTRY_OVERHEAD = 24, // of a directory entry: qid, offset, type, length
     LOCK_SUCCESS = 0,
     LOCK_UNLOCKED = 2,
     FILE_SYSTEM_TYPE = 0x01021997,
 };
-
-// The wire.
-
-u64 nine_get(struct nine_wire *w, unsigned bytes)
-{
-    u64 value = 0;
-
-    if (nine_left(w) < bytes) {
-        w->bad = true;
-        return 0;
-    }
-    memcpy(&value, w->data + w->at, bytes);
-    w->at += bytes;
-    return value;
-}
-
-void nine_get_string(struct nine_wire *w, char *room, u32 room_bytes)
-{
-    u32 size = (u32)nine_get(w, 2);
-
-    room[0] = '\0';
-    if (nine_left(w) < size || memchr(w->data + w->at, 0, size)) {
-        w->bad = true;
-        return;
-    }
-    if (size < room_bytes) {
-        memcpy(room, w->data + w->at, size);
-        room[size] = '\0';
-    } else {
-        w->long_name = true;
-    }
-    w->at += size;
-}
-
-void nine_put(struct nine_wire *w, unsigned bytes, u64 value)
-{
-    if (nine_left(w) < bytes) {
-        w->bad = true;
-        return;
-    }
-    memcpy(w->data + w->at, &value, bytes);
-    w->at += bytes;
-}
-
-void nine_put_string(struct nine_wire *w, const char *text)
-{
-    size_t size = strlen(text);
-
-    if (nine_left(w) < size + 2) {
-        w->bad = true;
-        return;
-    }
-    nine_put(w, 2, size);
-    memcpy(w->data + w->at, text, size);
-    w->at += (u32)size;
-}
-
-int nine_check(const struct nine_wire *in)
-{
-    return in->bad ? EPROTO : in->long_name ? ENAMETOOLONG : 0;
-}
 
 static void put_qid(struct nine_wire *out, const char *path, u8 type)
 {
@@ -100,27 +36,6 @@ static void put_qid(struct nine_wire *out, const char *path, u8 type)
 void nine_put_qid(struct nine_wire *out, const char *path, u32 mode)
 {
     put_qid(out, path, S_ISDIR(mode) ? QID_DIRECTORY : S_ISLNK(mode) ? QID_LINK : 0);
-}
-
-// Paths.
-
-bool nine_name_is_good(const char *name)
-{
-    return name[0] && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-}
-
-bool nine_join(char path[NINE_PATH_MAX], const char *directory, const char *name)
-{
-    size_t n = strlen(directory), m = strlen(name);
-    bool slash = n > 0;
-
-    if (n + slash + m >= NINE_PATH_MAX)
-        return false;
-    memmove(path, directory, n);
-    if (slash)
-        path[n] = '/';
-    memcpy(path + n + slash, name, m + 1);
-    return true;
 }
 
 // One step of a walk; ".." of the folder is the folder.

@@ -486,6 +486,17 @@ static void a_queue_size_param_that_is_no_power_of_two_is_an_error(void **arg)
     sim_release(&d.sim);
 }
 
+static void the_common_part_does_not_stand_alone(void **arg)
+{
+    struct driver d;
+    struct error err;
+
+    driver_new(&d, &virtio_type);
+    assert_false(sim_build(&d.sim, &err));
+    assert_non_null(strstr(err.message, "made by the device"));
+    sim_release(&d.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,6 +527,7 @@ int main(void)
         cmocka_unit_test(rings_outside_of_memory_break_it),
         cmocka_unit_test(a_misaligned_ring_breaks_it),
         cmocka_unit_test(a_queue_size_param_that_is_no_power_of_two_is_an_error),
+        cmocka_unit_test(the_common_part_does_not_stand_alone),
     };
 
     return cmocka_run_group_tests_name("dev/virtio", tests, NULL, NULL);
