@@ -118,6 +118,11 @@ bool facet_machine_add_disk(struct facet_machine *machine, const char *disk,
 bool facet_machine_add_share(struct facet_machine *machine, const char *share,
                              struct facet_error *err);
 
+// Before it is booted: a network card; "user" reaches what this host's user reaches ("forward=
+// tcp:2222:22" lets in, "restricted" nothing else). What comes from there is not the same in each
+// run.
+bool facet_machine_add_net(struct facet_machine *machine, const char *net, struct facet_error *err);
+
 // Makes a machine what it was when a checkpoint was saved: the checkpoint says what machine that
 // is. Settings of components ("pc.disk0.overlay") may say where things of the host are now; those
 // that the guest sees must be as they were. Any number of machines can be restored from one

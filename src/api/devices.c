@@ -123,3 +123,31 @@ bool facet_machine_add_share(struct facet_machine *machine, const char *text,
     machine->shares++;
     return true;
 }
+
+bool facet_machine_add_net(struct facet_machine *machine, const char *text, struct facet_error *err)
+{
+    static const char *const keys[] = {"mac", "forward", "restricted", NULL};
+    unsigned number = machine->nets;
+    AUTO(strbuf) struct strbuf value = {0};
+    bool user = strncmp(text, "user", 4) == 0 && (!text[4] || text[4] == ',');
+    char key[KEY_MAX];
+
+    if (!user && strcmp(text, "none") != 0)
+        return api_error(
+            err, FACET_ERROR_USAGE,
+            "net: wants user (and forward=tcp:HOST:GUEST, restricted, mac=MAC) or none");
+    if (!user)
+        return true;
+    for (text += text[4] ? 5 : 4; *text;) {
+        text = next_pair(text, key, &value);
+        if (!is_one_of(key, keys))
+            return unknown_key("net", key, keys, err);
+        assign(machine, strcmp(key, "mac") == 0 ? "net" : "user", number, key, strbuf_text(&value));
+    }
+    snprintf(key, sizeof(key), "pc.net%u", number);
+    assign(machine, "net", number, "type", "virtio_net");
+    assign(machine, "user", number, "type", "net_user");
+    assign(machine, "user", number, "card", key);
+    machine->nets++;
+    return true;
+}

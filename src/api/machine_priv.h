@@ -23,7 +23,7 @@ struct facet_machine {
     struct settings settings;
     struct arena arena;             // of texts among the settings
     struct assignments assignments; // "pc.uart0.char_ticks=1us"
-    unsigned disks, shares;         // added so far
+    unsigned disks, shares, nets;   // added so far
     struct assignments files;       // with descriptions
     struct se_machine *se;          // owned; NULL until a program is loaded
     struct computer *computer;      // owned; NULL until a computer is booted

@@ -65,6 +65,8 @@ bool cli_apply_settings(struct facet_machine *machine, const struct cli_args *ar
             good = apply_set(machine, value, err);
         else if (strcmp(option->name, "disk") == 0)
             good = facet_machine_add_disk(machine, value, err);
+        else if (strcmp(option->name, "net") == 0)
+            good = facet_machine_add_net(machine, value, err);
         else if (strcmp(option->name, "share") == 0)
             good = facet_machine_add_share(machine, value, err);
         else if (strcmp(option->name, "trace") == 0)

@@ -59,6 +59,12 @@ static const struct cli_option options[] = {
     {"boot", "share", "DIR", NULL, true, NULL,
      "Share a folder of the host, read-only: mount -t 9p share0 /mnt in the guest. Or "
      "folder=DIR,tag=NAME,writable."},
+    {"boot", "net", "WHAT", "none", true, NULL,
+     "Add a network card: user reaches what this host's user reaches (user,forward=tcp:2222:22 "
+     "lets "
+     "in; user,restricted nothing else). Off by default: what comes from outside is not the same "
+     "in "
+     "each run."},
     {"boot", "kernel-entry", "HOW", "auto", false, NULL,
      "How the kernel is entered: auto, linux64, pvh or multiboot."},
     {"boot", "cpus", "N", "1", false, "cpus", "Number of simulated CPUs, 1 to 64."},
