@@ -31,6 +31,7 @@ struct undefined {
     bool gprs;          // if it faults: GPRs but RSP
     bool approximate;   // elements of `result`, a vector register, differ within an error
     u8 result;          //
+    bool transcendent;  // ST0 and ST1 differ by the last bits
     // Where the host's processor differs by design (vendor.c):
     bool vendor;       // it makes the case unusable
     bool pointers;     // FOP, FIP and FDP, unless an exception is pending
