@@ -58,6 +58,8 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
 // Whether it may differ for bad operands even in which exception comes, or by taking the bytes for
 // another instruction.
 bool vendor_unlike(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o);
+// Likewise for bytes that are no instruction of the guest's processor.
+bool vendor_takes(const u8 *bytes, u32 n);
 // Whether it may differ in a way that is not compared after other instructions.
 bool vendor_avoids(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o);
 
