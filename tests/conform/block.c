@@ -116,7 +116,15 @@ static bool is_refused(const struct builder *b, const ZydisDecodedInstruction *i
     case ZYDIS_MNEMONIC_FBLD: // digits that are none
     case ZYDIS_MNEMONIC_SHLD: // counts that are too large
     case ZYDIS_MNEMONIC_SHRD:
-    case ZYDIS_MNEMONIC_RCPPS: // compared within an error
+    case ZYDIS_MNEMONIC_F2XM1: // compared within an error
+    case ZYDIS_MNEMONIC_FCOS:
+    case ZYDIS_MNEMONIC_FPATAN:
+    case ZYDIS_MNEMONIC_FPTAN:
+    case ZYDIS_MNEMONIC_FSIN:
+    case ZYDIS_MNEMONIC_FSINCOS:
+    case ZYDIS_MNEMONIC_FYL2X:
+    case ZYDIS_MNEMONIC_FYL2XP1:
+    case ZYDIS_MNEMONIC_RCPPS:
     case ZYDIS_MNEMONIC_RCPSS:
     case ZYDIS_MNEMONIC_RSQRTPS:
     case ZYDIS_MNEMONIC_RSQRTSS:

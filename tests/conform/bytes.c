@@ -107,6 +107,8 @@ static bool is_unlike(const struct conform_case *c)
     ZydisDecoderInit(&decoder,
                      mode64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
                      mode64 ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32);
+    if (vendor_takes(c->code, X86_MAX_LENGTH))
+        return true;
     return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, c->code, X86_MAX_LENGTH, &i, o)) &&
            (i.mnemonic == ZYDIS_MNEMONIC_CPUID || vendor_unlike(&i, o));
 }

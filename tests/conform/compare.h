@@ -31,6 +31,7 @@ struct undefined {
     bool gprs;          // if it faults: GPRs but RSP
     bool approximate;   // elements of `result`, a vector register, differ within an error
     u8 result;          //
+    bool transcendent;  // ST0 and ST1 differ by the last bits
     // Where the host's processor differs by design (vendor.c):
     bool vendor;       // it makes the case unusable
     bool pointers;     // FOP, FIP and FDP, unless an exception is pending
@@ -57,6 +58,8 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
 // Whether it may differ for bad operands even in which exception comes, or by taking the bytes for
 // another instruction.
 bool vendor_unlike(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o);
+// Likewise for bytes that are no instruction of the guest's processor.
+bool vendor_takes(const u8 *bytes, u32 n);
 // Whether it may differ in a way that is not compared after other instructions.
 bool vendor_avoids(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o);
 

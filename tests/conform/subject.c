@@ -412,3 +412,8 @@ const char *subject_engine_name(enum subject_engine engine)
 
     return names[engine];
 }
+
+bool subject_is_system(u64 address)
+{
+    return address - LINEAR_GDT < 2ull << 20; // their page table
+}

@@ -19,3 +19,6 @@ void subject_free(struct subject *s);
 void subject_run(struct subject *s, const struct conform_case *c, struct case_result *r);
 
 const char *subject_engine_name(enum subject_engine engine);
+
+// Whether an address is in pages that only facet's supervisor has.
+bool subject_is_system(u64 address);

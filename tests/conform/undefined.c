@@ -115,7 +115,18 @@ void undefined_find(const struct forms *f, const struct conform_case *c, struct 
     case ZYDIS_MNEMONIC_RCR:
         ret->flags = count_of(c, &i, o, 1) > 1 ? X86_OF : 0;
         break;
-    case ZYDIS_MNEMONIC_RCPPS: // facet has its own
+    case ZYDIS_MNEMONIC_F2XM1: // facet has its own results
+    case ZYDIS_MNEMONIC_FCOS:
+    case ZYDIS_MNEMONIC_FPATAN:
+    case ZYDIS_MNEMONIC_FPTAN:
+    case ZYDIS_MNEMONIC_FSIN:
+    case ZYDIS_MNEMONIC_FSINCOS:
+    case ZYDIS_MNEMONIC_FYL2X:
+    case ZYDIS_MNEMONIC_FYL2XP1:
+        ret->transcendent = true;
+        ret->fsw = 0x200; // C1: the rounding
+        break;
+    case ZYDIS_MNEMONIC_RCPPS: // likewise
     case ZYDIS_MNEMONIC_RCPSS:
     case ZYDIS_MNEMONIC_RSQRTPS:
     case ZYDIS_MNEMONIC_RSQRTSS:

@@ -6,6 +6,8 @@
 #include "isa/x86/state.h"
 #include "isa/x86/vendor_test.h"
 
+#include <string.h>
+
 static bool is_x87_environment(ZydisMnemonic m)
 {
     return m == ZYDIS_MNEMONIC_FNSTENV || m == ZYDIS_MNEMONIC_FNSAVE;
@@ -99,6 +101,20 @@ bool vendor_unlike(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *
     return is_another(i, o) ||
            (vendor_differs(DIFFERS_SHA_ALIGNMENT) && is_sha(i) && has_memory(i, o, 16)) ||
            (vendor_differs(DIFFERS_CMPS_ORDER) && is_compare_string(i->mnemonic));
+}
+
+bool vendor_takes(const u8 *bytes, u32 n)
+{
+    static const u8 prefixes[] = {0x66, 0xf2, 0xf3, 0xf0, 0x67, 0x64, 0x65, 0x2e, 0x36, 0x3e, 0x26};
+    bool lock = false;
+    u32 at = 0;
+
+    while (at + 3 < n && memchr(prefixes, bytes[at], sizeof(prefixes)))
+        lock |= bytes[at++] == 0xf0;
+    if (at + 3 < n && (bytes[at] & 0xf0) == 0x40)
+        at++;
+    return vendor_differs(DIFFERS_LOCK_SYSTEM) && lock && bytes[at] == 0x0f &&
+           (bytes[at + 1] == 0x00 || (bytes[at + 1] & 0xfd) == 0x20);
 }
 
 bool vendor_avoids(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o)

@@ -50,3 +50,21 @@ void vendor_take_approximations(u8 *a, const u8 *b, u32 bytes)
             memcpy(a + at, &y, 4);
     }
 }
+
+bool vendor_is_transcendental(const u8 *bytes)
+{
+    static const u8 seconds[] = {0xf0, 0xf1, 0xf2, 0xf3, 0xf9, 0xfb, 0xfe, 0xff};
+
+    return bytes[0] == 0xd9 && memchr(seconds, bytes[1], sizeof(seconds));
+}
+
+bool vendor_x87_agree(const u8 *a, const u8 *b)
+{
+    long double x = 0, y = 0;
+
+    memcpy(&x, a, 10);
+    memcpy(&y, b, 10);
+    if (!(__builtin_isnormal(x) && __builtin_isnormal(y)))
+        return false;
+    return __builtin_fabsl(x - y) <= 0x1.8p-63L * __builtin_fabsl(y);
+}

@@ -19,3 +19,8 @@ bool vendor_differs(enum vendor_difference d);
 bool vendor_approximations_agree(u32 a, u32 b);
 // The elements of `a` that agree so with those of `b` become them.
 void vendor_take_approximations(u8 *a, const u8 *b, u32 bytes);
+
+// The x87 instructions whose results facet computes itself: D9 and this second byte.
+bool vendor_is_transcendental(const u8 *bytes);
+// Whether two of their results, registers of 10 bytes, can be those of the same operand.
+bool vendor_x87_agree(const u8 *a, const u8 *b);

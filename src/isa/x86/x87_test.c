@@ -216,6 +216,16 @@ static void as_the_guest_saves(u8 *area, const u8 *saved, const struct native *i
         memcpy(area + MXCSR_MASK, saved + MXCSR_MASK, 4);
 }
 
+// The results of transcendental functions are facet's own (exec/x87_transcend.c): those that are
+// near become the host's, and so does C1, which tells how they were rounded.
+static void take_near_results(struct native *got, const struct native *want)
+{
+    for (u32 k = 0; k < 2; k++)
+        if (vendor_x87_agree(got->fx + ST + 16 * k, want->fx + ST + 16 * k))
+            memcpy(got->fx + ST + 16 * k, want->fx + ST + 16 * k, 10);
+    got->fx[3] = (u8)((got->fx[3] & ~2) | (want->fx[3] & 2));
+}
+
 // One case on both; false: they differ.
 static bool run_both(struct bench *b, const struct native *in, const u8 *before, u32 len, bool area,
                      bool report)
@@ -237,6 +247,8 @@ static bool run_both(struct bench *b, const struct native *in, const u8 *before,
     memcpy(window, before, WINDOW);
     r = native_core_run(b->core, b->code, in, &got);
     b->faults += f != NATIVE_OK;
+    if (vendor_is_transcendental(bytes))
+        take_near_results(&got, &want);
     same = f == NATIVE_OK     ? r == X86_OK
            : f == NATIVE_FPE  ? r == X86_FAULT && b->core->fault.vector == X86_EXC_MF
            : f == NATIVE_SEGV ? r == X86_FAULT && b->core->fault.vector == X86_EXC_GP

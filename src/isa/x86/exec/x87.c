@@ -5,8 +5,7 @@
 //
 // FIP is set by every instruction here, FOP and FDP only if an unmasked exception becomes pending,
 // FCS and FDS never, as on processors since 2013 (CPUID.7.EBX bits 6 and 13: SDM vol. 1 §8.1.8).
-// APPROX: F2XM1, FSIN, FCOS, FSINCOS, FPTAN, FPATAN, FYL2X, FYL2XP1 give the host processor's last
-// bit, which differs between vendors.
+// Only transcendental functions differ between processors: x87_transcend.c.
 #include "isa/x86/exec/x87.h"
 
 #include "isa/x86/flags.h"
@@ -94,12 +93,15 @@ static void from_image(struct x86_core *c, const struct x87_image *m)
 static void run(struct x86_core *c, const struct x86_insn *i, void *mem, bool *ret_pending)
 {
     const u8 *p = escape(i);
+    struct x87_result results[2];
+    u32 replaced = x87_transcend(c, p, results);
     struct x87_image image;
     u64 flags;
 
     to_image(c, &image);
     flags = x87_host_run(&image, x87_code_of(p[0], p[1]), mem, 2 | x86_flags_get(c));
     from_image(c, &image);
+    x87_transcend_put(c, replaced, results);
     if (i->flags_written)
         x86_flags_put(c, (u32)flags & X86_ARITH_FLAGS);
     c->s.fip = i->si.pc;

@@ -9,6 +9,7 @@
 // B 15.
 enum {
     X87_IE = 1 << 0,
+    X87_PE = 1 << 5,
     X87_FLAGS = 0x3f,
     X87_SF = 1 << 6,
     X87_ES = 1 << 7,
@@ -56,3 +57,14 @@ void x87_init(struct x86_core *c);
 // The full tag word (two bits per physical register) and back (only "empty" counts).
 u16 x87_full_tags(const struct x86_core *c);
 void x87_put_full_tags(struct x86_core *c, u16 tags);
+
+// A result of a transcendental instruction: 10 bytes, and whether rounding made it larger.
+struct x87_result {
+    u8 value[10];
+    bool up;
+};
+
+// The results for ST0 and ST1, before the host executes the instruction (bytes: opcode and ModRM);
+// 0: there is nothing to replace. Then, behind it, puts them there if they are its results.
+u32 x87_transcend(struct x86_core *c, const u8 *bytes, struct x87_result ret[2]);
+void x87_transcend_put(struct x86_core *c, u32 n, const struct x87_result result[2]);
