@@ -179,10 +179,11 @@ enum facet_end {
 struct facet_result {
     enum facet_end end;
     int status;
-    uint64_t insts;   // instructions that all CPUs together have completed
-    uint64_t ticks;   // simulated time, 1 ps
-    double seconds;   // host time spent in facet_machine_run
-    char reason[256]; // one sentence about the end
+    uint64_t insts;     // instructions that all CPUs together have completed
+    uint64_t ticks;     // simulated time, 1 ps
+    double seconds;     // host time spent in facet_machine_run
+    unsigned idle_cpus; // of a computer: CPUs that the guest never started
+    char reason[256];   // one sentence about the end
 };
 
 // Runs until the program ends, a limit is reached or facet_machine_stop is called.
@@ -217,7 +218,8 @@ struct facet_event facet_machine_event(const struct facet_machine *machine);
 // Ends the run with FACET_EVENT_CONSOLE when the guest has written `text` to its console; once.
 void facet_machine_watch_console(struct facet_machine *machine, const char *text);
 
-// Asks a running machine to stop soon; safe in signal handlers and from other threads.
+// Asks a running machine to stop soon; safe in signal handlers and from other threads. A `why` of 0
+// leaves the reason that an earlier call gave and the run has not ended for yet.
 void facet_machine_stop(struct facet_machine *machine, int why);
 
 // ---- what a run leaves behind ----

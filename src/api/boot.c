@@ -196,6 +196,7 @@ static enum facet_end end_of(enum computer_end end)
     case COMPUTER_SHUTDOWN:
         return FACET_END_SHUTDOWN;
     case COMPUTER_HALTED:
+    case COMPUTER_STUCK:
         return FACET_END_DEADLOCK;
     case COMPUTER_LIMIT:
         return FACET_END_LIMIT;
@@ -287,7 +288,8 @@ bool api_run_computer(struct facet_machine *machine, u64 insts, tick when,
 {
     const struct settings *s = &machine->settings;
     struct computer_limits limits = {.insts = MIN(insts, s->max_insts ? s->max_insts : UINT64_MAX),
-                                     .when = MIN(when, s->max_time ? s->max_time : UINT64_MAX)};
+                                     .when = MIN(when, s->max_time ? s->max_time : UINT64_MAX),
+                                     .stuck = s->stuck_after};
     double start = host_now();
     struct computer_result r;
 
@@ -302,6 +304,7 @@ bool api_run_computer(struct facet_machine *machine, u64 insts, tick when,
         .status = r.end == COMPUTER_STOPPED ? machine->stopped_by : (int)r.value,
         .insts = r.insts,
         .ticks = r.ticks,
+        .idle_cpus = r.idle_cpus,
         .seconds = host_now() - start,
     };
     snprintf(ret_result->reason, sizeof(ret_result->reason), "%s", r.reason);

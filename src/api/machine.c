@@ -276,7 +276,8 @@ bool facet_machine_run_until(struct facet_machine *machine, uint64_t insts, uint
 
 void facet_machine_stop(struct facet_machine *machine, int why)
 {
-    machine->stopped_by = why;
+    if (why)
+        machine->stopped_by = why;
     if (machine->se)
         se_stop(machine->se);
     if (machine->computer)

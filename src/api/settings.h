@@ -15,6 +15,7 @@
     P(u64, seed, 1, 0, UINT64_MAX, "Seed of everything that is random to the guest.")              \
     P(u64, max_insts, 0, 0, UINT64_MAX, "Instructions of all CPUs together after which the run ends; 0: no limit.") \
     P(ticks, max_time, 0, 0, UINT64_MAX, "Simulated time after which the run of a computer ends; 0: no limit.") \
+    P(ticks, stuck_after, 0, 0, UINT64_MAX, "Time of a computer that is busy without getting on after which its run ends; 0: none.") \
     PB(traced, false, "Whether the engine emits a record for each instruction into a counting consumer.")
 // clang-format on
 

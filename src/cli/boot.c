@@ -43,8 +43,9 @@ const struct cli_command boot_command = {
         "The same kernel, files and settings give the same run, to the instruction, and the same "
         "statistics; what is typed is the exception.\n\n"
         "Exit codes: 0 the guest switched itself off or reset itself, N it ended the run with N, "
-        "121 its kernel panicked, 122 triple fault, 123 all CPUs wait for what can never come, "
-        "124 a limit ended the run, 125 facet failed, 128 + N signal N stopped facet.",
+        "121 its kernel panicked, 122 triple fault, 123 all CPUs wait for what can never come or "
+        "the guest is stuck, 124 a limit ended the run, 125 facet failed, 126 the guest ended well "
+        "but never started some of its CPUs, 128 + N signal N stopped facet.",
     .examples = "facet boot --kernel vmlinuz --initrd initrd.gz\n"
                 "facet boot --kernel vmlinuz --initrd initrd.gz --cpus 4 --mem 1GiB\n"
                 "facet boot --kernel vmlinuz --append 'console=ttyS0 root=/dev/nvme0n1' --set "

@@ -21,7 +21,8 @@ static int exit_code_of(const struct facet_result *result)
     case FACET_END_RESET:
         return 0;
     case FACET_END_EXITED:
-        return result->status & 0xff;
+        // More than a byte holds must not become success.
+        return MIN((unsigned)result->status, 0xffu);
     case FACET_END_PANIC:
         return BOOT_PANIC;
     case FACET_END_SHUTDOWN:
@@ -63,10 +64,11 @@ struct schedule {
 static volatile sig_atomic_t checkpoint_wanted;
 static struct facet_machine *checkpointed; // for the signal handler only
 
+// Stops for the reason 0, unless something else wants to stop it for good.
 static void want_checkpoint(int signal)
 {
     checkpoint_wanted = 1;
-    facet_machine_stop(checkpointed, signal);
+    facet_machine_stop(checkpointed, 0);
 }
 
 static bool parse_when(const char *text, struct when *ret, struct facet_error *err)
@@ -113,6 +115,41 @@ static bool read_schedule(struct schedule *s, const struct cli_args *args, struc
         return false;
     s->next = s->every.number;
     return s->next || cli_usage(err, "checkpoint-every '%s': wants a number or a time", value);
+}
+
+static bool reached(const struct when *w, const struct facet_result *r)
+{
+    return (w->kind == AT_INSTS && r->insts >= w->number) ||
+           (w->kind == AT_TIME && r->ticks >= w->number);
+}
+
+// The next of --checkpoint-every.
+static void skip_passed(struct schedule *s, const struct facet_result *r)
+{
+    u64 now = s->every.kind == AT_INSTS ? r->insts : r->ticks, next;
+
+    if (s->next && s->next <= now)
+        s->next = __builtin_add_overflow(now - now % s->every.number, s->every.number, &next)
+                      ? 0 // never
+                      : next;
+}
+
+// A run may begin in the middle: what is to be saved before is a mistake, what is to be saved again
+// and again goes on behind.
+static bool find_position(struct schedule *s, struct facet_error *err)
+{
+    struct facet_result r;
+
+    if (!facet_machine_run_until(s->machine, 0, 0, &r, err))
+        return false;
+    for (size_t i = 0; i < s->at.count; i++)
+        if (reached(&s->at.items[i], &r))
+            return cli_usage(err, "checkpoint-at: the computer %s",
+                             s->at.items[i].kind == AT_INSTS
+                                 ? "has completed that many instructions already"
+                                 : "is at that time or behind it already");
+    skip_passed(s, &r);
+    return true;
 }
 
 static bool take_checkpoint(struct schedule *s, const struct facet_result *r,
@@ -164,12 +201,6 @@ static void next_stop(const struct schedule *s, u64 *ret_insts, u64 *ret_ticks)
         *ret_ticks = MIN(*ret_ticks, s->next);
 }
 
-static bool reached(const struct when *w, const struct facet_result *r)
-{
-    return (w->kind == AT_INSTS && r->insts >= w->number) ||
-           (w->kind == AT_TIME && r->ticks >= w->number);
-}
-
 // Whether a checkpoint is due where a limit ended the run.
 static bool is_due(struct schedule *s, const struct facet_result *r)
 {
@@ -181,9 +212,7 @@ static bool is_due(struct schedule *s, const struct facet_result *r)
             due = s->at.items[i].done = true;
     if (s->next && reached(&every, r)) {
         due = true;
-        do
-            s->next += s->every.number;
-        while (s->next <= (s->every.kind == AT_INSTS ? r->insts : r->ticks));
+        skip_passed(s, r);
     }
     return due;
 }
@@ -256,6 +285,8 @@ static bool run_scheduled(struct schedule *s, struct facet_result *r, struct fac
             checkpoint_wanted = 0;
             if (!take_checkpoint(s, r, err))
                 return false;
+            if (r->status)
+                return true;
         } else if (r->end == FACET_END_EVENT) {
             if (!serve_event(s, r, err))
                 return false;
@@ -272,6 +303,16 @@ static struct schedule *running_schedule; // for run_now
 static bool run_now(struct facet_machine *machine, struct facet_result *r, struct facet_error *err)
 {
     return run_scheduled(running_schedule, r, err);
+}
+
+// The guest ended well, but without CPUs that it was to have.
+static int check_cpus(const struct facet_result *result, const struct cli_args *args, int code)
+{
+    if (code != 0 || !result->idle_cpus || cli_flag(args, "allow-idle-cpus"))
+        return code;
+    cli_complain("the guest never started %u of its CPUs (--allow-idle-cpus accepts that)",
+                 result->idle_cpus);
+    return BOOT_IDLE_CPUS;
 }
 
 static void tell_end(struct facet_machine *machine, const struct facet_result *result)
@@ -316,11 +357,14 @@ int cli_run_computer(struct facet_machine *machine, const struct cli_args *args,
     struct sigaction on_request = {.sa_handler = want_checkpoint, .sa_flags = SA_RESTART};
     struct facet_result result = {.end = FACET_END_POWER_OFF};
     struct facet_error stats_err;
-    bool good =
-        loaded && read_schedule(&schedule, args, err) && open_outputs(machine, args, &console, err);
+    bool ready = loaded && read_schedule(&schedule, args, err) && find_position(&schedule, err) &&
+                 open_outputs(machine, args, &console, err);
+    bool good = ready;
     int code;
 
-    if (good) {
+    if (ready) {
+        facet_machine_guest_files(machine, cli_value(args, "guest-file"),
+                                  cli_value(args, "guest-folder"));
         running_schedule = &schedule;
         checkpointed = machine;
         sigaction(SIGUSR1, &on_request, NULL);
@@ -330,11 +374,11 @@ int cli_run_computer(struct facet_machine *machine, const struct cli_args *args,
     console_close(&console);
     if (good)
         tell_end(machine, &result);
-    if (loaded && !cli_write_stats(machine, args, &stats_err) && good) {
+    if (ready && !cli_write_stats(machine, args, &stats_err) && good) {
         *err = stats_err;
         good = false;
     }
-    code = good ? exit_code_of(&result) : BOOT_FACET;
+    code = good ? check_cpus(&result, args, exit_code_of(&result)) : BOOT_FACET;
     if (!good)
         cli_complain("%s", err->message);
     if (!cli_write_status(args, &result, good ? NULL : err, code))

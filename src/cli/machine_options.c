@@ -135,6 +135,8 @@ static void status_document(struct json_out *j, const struct facet_result *resul
     } else {
         json_put_key_u64(j, "status", (u64)result->status);
         json_put_key_string(j, "reason", result->reason);
+        if (result->idle_cpus)
+            json_put_key_u64(j, "idle_cpus", result->idle_cpus);
         json_put_key_u64(j, "insts", result->insts);
         json_put_key_u64(j, "ticks", result->ticks);
         json_put_key(j, "host_seconds");

@@ -81,6 +81,16 @@ static const struct cli_option options[] = {
      "End the run after N instructions of all CPUs together (exit code 124). Suffixes k, M, G."},
     {"boot", "max-time", "TIME", NULL, false, "max_time",
      "End the run at this simulated time (exit code 124): 10s, 250ms."},
+    {"boot", "stuck-after", "TIME", NULL, false, "stuck_after",
+     "End the run (exit code 123) when the guest was busy for so much simulated time without "
+     "getting "
+     "on: no program ran, nothing was written to a device, and the CPUs were never all idle."},
+    {"boot", "allow-idle-cpus", NULL, NULL, false, NULL,
+     "The run is no failure (exit code 126) when the guest never starts some of its CPUs."},
+    {"boot", "guest-file", "FILE", NULL, false, NULL,
+     "The file that the guest can read by the operation readfile."},
+    {"boot", "guest-folder", "DIR", NULL, false, NULL,
+     "The folder into which the guest can write files by the operation writefile."},
     {"boot", "config", "FILE", NULL, true, NULL,
      "Read settings, or the computer's description (a mapping `pc:`), from a YAML file. Options of "
      "the command line win over it."},
@@ -139,6 +149,16 @@ static const struct cli_option options[] = {
      "124)."},
     {"restore", "max-time", "TIME", NULL, false, "max_time",
      "End the run at this simulated time (exit code 124): 10s, 250ms."},
+    {"restore", "stuck-after", "TIME", NULL, false, "stuck_after",
+     "End the run (exit code 123) when the guest was busy for so much simulated time without "
+     "getting "
+     "on: no program ran, nothing was written to a device, and the CPUs were never all idle."},
+    {"restore", "allow-idle-cpus", NULL, NULL, false, NULL,
+     "The run is no failure (exit code 126) when the guest never starts some of its CPUs."},
+    {"restore", "guest-file", "FILE", NULL, false, NULL,
+     "The file that the guest can read by the operation readfile."},
+    {"restore", "guest-folder", "DIR", NULL, false, NULL,
+     "The folder into which the guest can write files by the operation writefile."},
     {"restore", "set", "PATH=VALUE", NULL, true, NULL,
      "Say where something of the host is now: pc.disk0.overlay=file."},
     {"restore", "config", "FILE", NULL, true, NULL, "Read such settings from a YAML file."},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Parses a command's words against the option table: --name, --name VALUE, --name=VALUE; `--` ends
-// the options. Names are never abbreviated: scripts must not break when an option is added.
+// the options, as does the first operand of a command that takes a program. Names are never
+// abbreviated: scripts must not break when an option is added.
 #include <string.h>
 
 #include "base/alloc.h"
@@ -18,7 +19,7 @@ struct cli_args {
     const char *verb;    // borrowed from argv
     struct given *given; // owned
     size_t count;
-    char *const *operands; // borrowed from argv
+    char **operands; // owned, NULL-terminated; the strings are argv's
     size_t operand_count;
 };
 
@@ -103,20 +104,18 @@ static bool parse_words(struct cli_args *args, char *const *word)
 {
     const struct cli_command *command = args->command;
 
-    while (*word && (*word)[0] == '-' && (*word)[1] && strcmp(*word, "--") != 0) {
-        if (!parse_option(args, &word))
-            return false;
-    }
-    if (*word && strcmp(*word, "--") == 0)
-        word++;
-    args->operands = word;
-    while (word[args->operand_count])
-        args->operand_count++;
-    for (char *const *o = word; !command->takes_program && *o; o++) {
-        if ((*o)[0] == '-' && (*o)[1]) {
-            cli_complain("%s: option '%s' stands behind an operand; options come first",
-                         command->name, *o);
-            return false;
+    bool options = true;
+
+    while (*word) {
+        if (options && strcmp(*word, "--") == 0) {
+            options = false;
+            word++;
+        } else if (options && (*word)[0] == '-' && (*word)[1]) {
+            if (!parse_option(args, &word))
+                return false;
+        } else {
+            args->operands[args->operand_count++] = *word++;
+            options = options && !command->takes_program;
         }
     }
     if (command->max_operands >= 0 && args->operand_count > (size_t)command->max_operands) {
@@ -163,6 +162,7 @@ struct cli_args *cli_args_parse(const struct cli_command *command, char *const *
         count++;
     args->command = command;
     args->given = xcalloc(count + 1, sizeof(*args->given));
+    args->operands = xcalloc(count + 1, sizeof(*args->operands));
     if ((!command->verbs || parse_verb(args, &words)) && parse_words(args, words))
         return args;
     cli_args_free(args);
@@ -174,6 +174,7 @@ void cli_args_free(struct cli_args *args)
     if (!args)
         return;
     free(args->given);
+    free(args->operands);
     free(args);
 }
 

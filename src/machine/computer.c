@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const char computer_default_append[] = "console=ttyS0 panic=-1";
 
@@ -103,14 +104,27 @@ const struct stat_set *computer_stats(struct computer *m)
 
 // ---- loading
 
+static bool read_initrd(const char *path, struct strbuf *out, struct error *err)
+{
+    struct stat st;
+
+    // Opening a pipe or a terminal could wait for ever.
+    if (stat(path, &st) < 0)
+        return error_set_errno(err, "initial RAM disk '%s'", path);
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, ERROR_INPUT, "initial RAM disk '%s': not a regular file", path);
+    if (st.st_size == 0)
+        return error_set(err, ERROR_INPUT, "initial RAM disk '%s': the file is empty", path);
+    return file_read(path, GiB(4), out, err) || error_wrap(err, "initial RAM disk");
+}
+
 static bool read_files(struct computer *m, const struct computer_options *o, struct error *err)
 {
     m->entry = o->entry;
     m->append = xstrdup(o->append ? o->append : computer_default_append);
     if (!boot_image_read(&m->kernel, o->kernel, err))
         return false;
-    return !o->initrd || file_read(o->initrd, GiB(4), &m->initrd, err) ||
-           error_wrap(err, "initial RAM disk '%s'", o->initrd);
+    return !o->initrd || read_initrd(o->initrd, &m->initrd, err);
 }
 
 // What firmware and boot loader do: after every reset of the machine.
@@ -259,9 +273,12 @@ static void describe_end(struct computer *m, struct computer_result *r)
     static const char *const reasons[] = {
         [COMPUTER_POWER_OFF] = "the guest switched itself off",
         [COMPUTER_RESET] = "the guest reset itself",
-        [COMPUTER_HALTED] = "all CPUs wait for interrupts, and no timer is set that could wake one",
+        [COMPUTER_HALTED] = "all CPUs wait for interrupts, and nothing is left that could wake one",
         [COMPUTER_STOPPED] = "stopped on request",
         [COMPUTER_LIMIT] = "a limit was reached",
+        [COMPUTER_STUCK] =
+            "the guest is stuck: a CPU was busy all that time, but no program ran and "
+            "nothing was written to a device",
         [COMPUTER_IDLE] = "nothing to do for a while",
         [COMPUTER_EVENT] = "the guest asks for something",
     };
@@ -296,9 +313,10 @@ void computer_run(struct computer *m, const struct computer_limits *limits,
         [PC_STOPPED] = COMPUTER_STOPPED, [PC_POWER_OFF] = COMPUTER_POWER_OFF,
         [PC_RESET] = COMPUTER_RESET,     [PC_EXIT] = COMPUTER_EXIT,
         [PC_PANIC] = COMPUTER_PANIC,     [PC_SHUTDOWN] = COMPUTER_SHUTDOWN,
-        [PC_HALTED] = COMPUTER_HALTED,
+        [PC_HALTED] = COMPUTER_HALTED,   [PC_STUCK] = COMPUTER_STUCK,
     };
-    struct pc_limits l = {.insts = limits->insts, .when = limits->when, .idle = limits->idle};
+    struct pc_limits l = {
+        .insts = limits->insts, .when = limits->when, .idle = limits->idle, .stuck = limits->stuck};
     struct pc_result end;
 
     m->simop.event = (struct simop_event){0};
@@ -309,6 +327,7 @@ void computer_run(struct computer *m, const struct computer_limits *limits,
         .value = end.value,
         .insts = pc_insts(m->pc),
         .ticks = m->sim.queue.now,
+        .idle_cpus = pc_idle_cpus(m->pc),
     };
     describe_end(m, ret_result);
 }

@@ -32,6 +32,7 @@ enum computer_end {
     COMPUTER_PANIC,    // the guest's kernel panicked
     COMPUTER_SHUTDOWN, // triple fault
     COMPUTER_HALTED,   // all cores wait for what can never come
+    COMPUTER_STUCK,    // limits.stuck
     COMPUTER_LIMIT,    // computer_run may be called again
     COMPUTER_STOPPED,  // computer_stop; computer_run may be called again
     COMPUTER_EVENT,    // something to be dealt with; computer_run goes on
@@ -40,9 +41,10 @@ enum computer_end {
 };
 
 struct computer_limits {
-    u64 insts; // of all cores, since the machine's start; ~0: none
-    tick when; // ~0: none
-    bool idle; // end instead of skipping time in which nothing happens
+    u64 insts;  // of all cores, since the machine's start; ~0: none
+    tick when;  // ~0: none
+    bool idle;  // end instead of skipping time in which nothing happens
+    tick stuck; // end when the guest was busy without getting on for so long (pc.h); 0: never
 };
 
 struct computer_result {
@@ -50,6 +52,7 @@ struct computer_result {
     u32 value;
     u64 insts;
     tick ticks;
+    u32 idle_cpus;    // that the guest never started
     char reason[256]; // one sentence for people
 };
 

@@ -212,6 +212,8 @@ static bool pc_after_load(struct component *c, struct error *err)
     if (pc->st.share && (pc->st.turn >= pc->p.cpus || !(pc->st.mask >> pc->st.turn & 1)))
         return error_set(err, ERROR_INPUT, "%s: the saved turn is of a core that is not there",
                          c->path);
+    if (pc->p.cpus < 64 && pc->st.started >> pc->p.cpus)
+        return error_set(err, ERROR_INPUT, "%s: a core was started that is not there", c->path);
     pc->ending = false;
     block_cache_flush(pc->blocks);
     return true;

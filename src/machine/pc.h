@@ -51,12 +51,17 @@ enum pc_end {
     PC_IDLE,      // limits.idle: nothing to do until pc_next_event
     PC_FAILED,    // the simulation cannot go on (sim.failure)
     PC_HALTED,    // all cores wait for interrupts, and nothing can raise one
+    PC_STUCK,     // limits.stuck
 };
 
 struct pc_limits {
     u64 insts; // of all cores, since the start; ~0: none
     tick when; // ~0: none
     bool idle; // end instead of skipping time in which no core has work
+    // End when cores were busy for so long and the guest did not get on: no program was running
+    // when an interrupt came, nothing was written to a device that is neither timer nor interrupt
+    // controller, and at no moment all cores had nothing to do. 0: never.
+    tick stuck;
 };
 
 struct pc_result {
@@ -70,6 +75,8 @@ struct pc_result pc_run(struct component *pc, const struct pc_limits *limits);
 // Asks it to come back soon; safe in a signal handler.
 void pc_stop(struct component *pc);
 u64 pc_insts(const struct component *pc);
+// How many cores the guest never started: they still wait for their start-up message.
+u32 pc_idle_cpus(const struct component *pc);
 // When the next thing happens; ~0: never.
 tick pc_next_event(const struct component *pc);
 // The state lists hold everything: before the machine is saved or hashed.

@@ -139,6 +139,8 @@ static bool core_access(void *ctx, paddr addr, unsigned size, void *data, bool w
             memcpy(data, &result, MIN(size, 8u));
         }
     } else {
+        if (write)
+            core->links.memory_written(core->links.context, addr);
         answered = mem_port_access(&core->links.memory, addr, size, data, write);
         cycles = core->links.mmio_cycles;
     }
@@ -179,6 +181,8 @@ static bool core_io(void *ctx, paddr port, unsigned size, void *data, bool write
     bool answered;
 
     before_device(core);
+    if (write)
+        core->links.port_written(core->links.context, (u32)port);
     if (port - PC_SIMOP_PORT < 8)
         answered = simop_port(core, port - PC_SIMOP_PORT, size, data, write);
     else
@@ -204,6 +208,8 @@ static int acknowledge(void *ctx)
     int vector;
 
     before_device(core);
+    if (core->x86->cpl == 3)
+        core->links.user_interrupted(core->links.context, &core->base);
     vector = lapic_acknowledge(core->apic);
     after_device(core, 0);
     return vector;
@@ -343,6 +349,13 @@ bool pc_core_runnable(const struct component *c)
         return false;
     return !s->halted || (s->nmi_pending && !s->nmi_masked) || s->exc_pending ||
            (x86->irq && (s->rflags & X86_IF));
+}
+
+bool pc_core_takes_interrupts(const struct component *c)
+{
+    const struct x86_arch_state *s = &pc_core_of(c)->x86->s;
+
+    return !s->wait_for_sipi && s->rflags & X86_IF;
 }
 
 void pc_core_settle(struct component *c)

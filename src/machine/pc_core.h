@@ -25,6 +25,11 @@ struct pc_core_links {
     // It has something to do while it may be halted.
     void (*woken)(void *context, struct component *core);
     u64 (*simop)(void *context, struct component *core, u16 function);
+    // What shows that the guest gets on: an interrupt comes while the core runs a program; a write
+    // to a port, or to what may be a device in memory.
+    void (*user_interrupted)(void *context, struct component *core);
+    void (*port_written)(void *context, u32 port);
+    void (*memory_written)(void *context, paddr addr);
     void *context;
 };
 
@@ -40,6 +45,8 @@ void pc_core_set_model(struct component *c, struct cpu *model);
 // Whether it has anything to do: false while it is halted without an interrupt that would wake it,
 // or waits for its start-up message.
 bool pc_core_runnable(const struct component *c);
+// Whether it can wake by an interrupt: it was started and has not switched interrupts off.
+bool pc_core_takes_interrupts(const struct component *c);
 // What came in the middle of its own instructions (INIT from itself); between runs.
 void pc_core_settle(struct component *c);
 void pc_core_count(struct component *c, u64 insts);

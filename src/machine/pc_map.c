@@ -104,6 +104,9 @@ static bool join_cores(struct pc *pc, struct error *err)
         .after_device = pc_after_device,
         .woken = pc_core_woken,
         .simop = pc_core_simop,
+        .user_interrupted = pc_user_interrupted,
+        .port_written = pc_port_written,
+        .memory_written = pc_memory_written,
         .context = pc,
     };
 

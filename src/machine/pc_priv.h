@@ -28,15 +28,17 @@
 // turns are one behind the other in time, so that time never goes back for anybody: a core runs
 // `share` times faster than its clock in its turn. With one core in the round it lasts until
 // something else comes up.
-#define PC_STATE(F, FA, FE, FV)                     \
-    F(tick, round) /* when it began */              \
-    F(u64, mask)   /* the cores in it */            \
-    F(u64, done)   /* cycles of the turn */         \
-    F(u64, insts)  /* of all cores */               \
-    F(u32, share)  /* cores in mask; 0: no round */ \
-    F(u32, rank)   /* of the turn */                \
-    F(u32, turn)   /* the core */                   \
-    F(u32, pad)
+#define PC_STATE(F, FA, FE, FV)                        \
+    F(tick, round)    /* when it began */              \
+    F(u64, mask)      /* the cores in it */            \
+    F(u64, done)      /* cycles of the turn */         \
+    F(u64, insts)     /* of all cores */               \
+    F(tick, progress) /* when the guest last got on */ \
+    F(u64, started)   /* cores that ever had a turn */ \
+    F(u32, share)     /* cores in mask; 0: no round */ \
+    F(u32, rank)      /* of the turn */                \
+    F(u32, turn)      /* the core */                   \
+    F(u32, told)      /* of cores not started */
 
 // gem5's names where gem5 has the quantity.
 #define PC_STATS(S, SV, SH, SG, SR)                                        \
@@ -87,4 +89,7 @@ void pc_before_device(void *context, struct component *core);
 void pc_after_device(void *context, struct component *core, u32 cycles);
 void pc_core_woken(void *context, struct component *core);
 u64 pc_core_simop(void *context, struct component *core, u16 function);
+void pc_user_interrupted(void *context, struct component *core);
+void pc_port_written(void *context, u32 port);
+void pc_memory_written(void *context, paddr addr);
 void pc_control(struct component *root, enum control_request what, u32 value);

@@ -46,6 +46,63 @@ void pc_after_device(void *context, struct component *core, u32 cycles)
         x86_stop(pc_core_x86(core), CORE_STOP);
 }
 
+// ---- whether the guest gets on
+
+static void progress(struct pc *pc)
+{
+    pc->st.progress = queue_of(pc)->now;
+}
+
+// By then it has to get on.
+static tick stuck_at(const struct pc *pc, const struct pc_limits *limits)
+{
+    tick when = pc->st.progress + limits->stuck;
+
+    return !limits->stuck || when < limits->stuck ? ~(tick)0 : when;
+}
+
+// Programs run, so the guest is up; it should have found its cores.
+static void tell_idle_cpus(struct pc *pc)
+{
+    u32 idle = pc_idle_cpus(&pc->base);
+
+    if (pc->st.told || !idle)
+        return;
+    pc->st.told = 1;
+    component_guest_warn(&pc->base,
+                         "the guest runs programs, but has not started %u of its %u CPUs",
+                         (unsigned)idle, (unsigned)pc->p.cpus);
+}
+
+void pc_user_interrupted(void *context, struct component *core)
+{
+    progress(context);
+    tell_idle_cpus(context);
+}
+
+// Neither timers nor interrupt controllers, nor ports that kernels write to for the delay.
+void pc_port_written(void *context, u32 port)
+{
+    static const struct {
+        u32 first, last;
+    } quiet[] = {{0x20, 0x21}, {0x40, 0x43}, {0x61, 0x61},   {0x70, 0x71},  {0x80, 0x80},
+                 {0xa0, 0xa1}, {0xed, 0xed}, {0x4d0, 0x4d1}, {0x608, 0x60b}};
+
+    for (u32 i = 0; i < ARRAY_SIZE(quiet); i++)
+        if (port >= quiet[i].first && port <= quiet[i].last)
+            return;
+    progress(context);
+}
+
+// The windows of PCI.
+void pc_memory_written(void *context, paddr addr)
+{
+    const struct pc *pc = context;
+
+    if ((addr >= PC_HOLE_BASE && addr < PC_IOAPIC_BASE) || addr >= pc->window64)
+        progress(context);
+}
+
 void pc_core_woken(void *context, struct component *core)
 {
     struct pc *pc = context;
@@ -58,6 +115,7 @@ u64 pc_core_simop(void *context, struct component *core, u16 function)
 {
     struct pc *pc = context;
 
+    progress(pc);
     if (pc->simop)
         return pc->simop(pc->simop_context, &pc->base, core, function);
     component_guest_warn(&pc->base, "operation %u for the simulator, which nobody serves",
@@ -142,6 +200,7 @@ static void begin_turn(struct pc *pc, u32 from)
 static void begin_round(struct pc *pc, u64 mask)
 {
     pc->st.mask = mask;
+    pc->st.started |= mask;
     pc->st.share = (u32)__builtin_popcountll(mask);
     pc->st.rank = 0;
     pc->st.round = queue_of(pc)->now;
@@ -154,7 +213,13 @@ static void begin_round(struct pc *pc, u64 mask)
 static void end_turn(struct pc *pc)
 {
     if (pc->st.share > 1) {
+        tick end = time_in_turn(pc, pc->st.done), next;
+
         pc->st.rank++;
+        next = time_in_turn(pc, 0);
+        // Devices made it longer: the rest of the round comes later.
+        if (end > next)
+            pc->st.round += end - next;
         event_queue_run(queue_of(pc), MAX(queue_of(pc)->now, time_in_turn(pc, 0)));
     }
     if (pc->st.rank == pc->st.share || pc->st.share == 1)
@@ -173,7 +238,7 @@ static void run_turn(struct pc *pc, const struct pc_limits *limits)
     // A limit of the last run may have cut time short of the end of the last instruction.
     if (event_queue_run(q, MAX(q->now, MIN(time_in_turn(pc, pc->st.done), limits->when))))
         return;
-    pc->horizon = MIN(event_queue_next(q), limits->when);
+    pc->horizon = MIN(MIN(event_queue_next(q), limits->when), stuck_at(pc, limits));
     n = MIN(turn, cycles_until(pc, pc->horizon));
     n -= MIN(n, pc->st.done);
     n = MIN(n, limits->insts - pc->st.insts);
@@ -196,13 +261,23 @@ static void run_turn(struct pc *pc, const struct pc_limits *limits)
     pc->n.yields += exit == CORE_YIELD;
 }
 
-// No core has work until something happens.
+// Whether an interrupt would wake any core.
+// APPROX: an NMI from a device would wake one that takes no interrupts; no guest waits for that.
+static bool any_takes_interrupts(const struct pc *pc)
+{
+    for (u32 i = 0; i < pc->p.cpus; i++)
+        if (pc_core_takes_interrupts(pc->cores[i]))
+            return true;
+    return false;
+}
+
+// No core has work until something happens. With limits->idle that may come from outside.
 static void wait_for_event(struct pc *pc, const struct pc_limits *limits)
 {
     struct event_queue *q = queue_of(pc);
     tick next = MIN(event_queue_next(q), limits->when), before = q->now;
 
-    if (next == ~(tick)0) {
+    if (!any_takes_interrupts(pc) || (next == ~(tick)0 && !limits->idle)) {
         pc_request(&pc->base, PC_HALTED, 0);
         return;
     }
@@ -212,6 +287,7 @@ static void wait_for_event(struct pc *pc, const struct pc_limits *limits)
     }
     event_queue_run(q, MAX(next, q->now));
     pc->n.idleTicks += q->now - before;
+    progress(pc);
 }
 
 static void step(struct pc *pc, const struct pc_limits *limits)
@@ -243,6 +319,8 @@ struct pc_result pc_run(struct component *c, const struct pc_limits *limits)
             return (struct pc_result){.end = PC_STOPPED};
         if (pc->st.insts >= limits->insts || queue_of(pc)->now >= limits->when)
             return (struct pc_result){.end = PC_LIMIT};
+        if (queue_of(pc)->now >= stuck_at(pc, limits))
+            return (struct pc_result){.end = PC_STUCK};
         if (drain_wanted(drain)) {
             pc_publish(c);
             (void)drain_poll(drain);
@@ -255,6 +333,13 @@ struct pc_result pc_run(struct component *c, const struct pc_limits *limits)
 tick pc_next_event(const struct component *c)
 {
     return event_queue_next(&c->sim->queue);
+}
+
+u32 pc_idle_cpus(const struct component *c)
+{
+    const struct pc *pc = pc_of(c);
+
+    return (u32)pc->p.cpus - (u32)__builtin_popcountll(pc->st.started);
 }
 
 u64 pc_insts(const struct component *c)

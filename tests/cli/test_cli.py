@@ -45,7 +45,6 @@ def test_a_strange_command_points_to_help(facet):
     (["version", "more"], 2, "version: unexpected operand 'more'"),
     (["version", "--json", "--json"], 2, "version: option '--json' is given twice"),
     (["help", "exce"], 2, "help: no topic 'exce'; did you mean 'exec'?"),
-    (["help", "exec", "--man"], 2, "options come first"),
     (["help", "--man", "--markdown"], 2, "exclude each other"),
     (["completion"], 2, "the shells are bash, zsh and fish"),
     (["completion", "tcsh"], 2, "no completion for 'tcsh'"),
@@ -70,6 +69,11 @@ def test_a_wrong_command_line(facet, words, code, sentence):
     result = facet(*words)
     assert sentence in one_sentence(result)
     assert result.returncode == code
+
+
+def test_options_may_stand_behind_operands(facet):
+    assert facet("help", "exec", "--man").stdout == facet("help", "--man", "exec").stdout
+    assert facet("help", "--", "--man").returncode == 2  # an operand
 
 
 def test_version(facet):
