@@ -141,6 +141,14 @@ bool facet_machine_checkpoint(struct facet_machine *machine, const char *path, c
 void facet_machine_guest_files(struct facet_machine *machine, const char *read_file,
                                const char *write_folder);
 
+// Serves gdb's remote protocol while the machine runs, to one debugger at a time, on a socket
+// ("unix:PATH") or a TCP port of the loopback interface ("1234"; "0": any free one). CPUs are
+// threads. With `wait`, the first run begins when a debugger has come and lets it.
+bool facet_machine_serve_gdb(struct facet_machine *machine, const char *where, bool wait,
+                             struct facet_error *err);
+// What the debugger connects to ("unix:PATH", "127.0.0.1:PORT"); NULL: none is served.
+const char *facet_machine_gdb_address(const struct facet_machine *machine);
+
 // Where characters go that the guest writes to serial port `port` (0 is the console).
 typedef void facet_console_fn(void *context, const char *data, size_t size);
 void facet_machine_console(struct facet_machine *machine, unsigned port, facet_console_fn *output,
@@ -165,7 +173,7 @@ const char *facet_machine_report(struct facet_machine *machine);
 
 enum facet_end {
     FACET_END_EXITED,    // the program ended; `status` is its exit status
-    FACET_END_KILLED,    // a signal ended the program; `status` is the signal's number
+    FACET_END_KILLED,    // a signal (a computer: the debugger) ended it; `status` is the signal
     FACET_END_LIMIT,     // the limit max_insts was reached
     FACET_END_STOPPED,   // facet_machine_stop; `status` is its argument
     FACET_END_DEADLOCK,  // nothing can ever run again

@@ -126,6 +126,23 @@ void facet_machine_guest_files(struct facet_machine *machine, const char *read_f
         computer_share_files(machine->computer, read_file, write_folder);
 }
 
+// ---- debugger
+
+bool facet_machine_serve_gdb(struct facet_machine *machine, const char *where, bool wait,
+                             struct facet_error *err)
+{
+    struct error inner;
+
+    if (!machine->computer || computer_gdb_address(machine->computer))
+        return api_error(err, FACET_ERROR_USAGE, "a debugger is served once, by a booted computer");
+    return computer_serve_gdb(machine->computer, where, wait, &inner) || api_fail(err, &inner);
+}
+
+const char *facet_machine_gdb_address(const struct facet_machine *machine)
+{
+    return machine->computer ? computer_gdb_address(machine->computer) : NULL;
+}
+
 // ---- consoles
 
 struct console {
@@ -204,6 +221,8 @@ static enum facet_end end_of(enum computer_end end)
         return FACET_END_STOPPED;
     case COMPUTER_EVENT:
         return FACET_END_EVENT;
+    case COMPUTER_KILLED:
+        return FACET_END_KILLED;
     case COMPUTER_IDLE:
     case COMPUTER_FAILED:
         break;
@@ -219,6 +238,7 @@ static void run_polled(struct facet_machine *machine, const struct computer_limi
     struct computer_limits slice = *limits;
     tick now = 0;
 
+    slice.brief = true; // a debugger that holds the guest does not hold the terminal
     for (;;) {
         u64 done = pc_insts(computer_board(machine->computer));
         unsigned wait_ms = 0;
@@ -301,7 +321,9 @@ bool api_run_computer(struct facet_machine *machine, u64 insts, tick when,
         return api_error(err, FACET_ERROR_HOST, "%s", r.reason);
     *ret_result = (struct facet_result){
         .end = end_of(r.end),
-        .status = r.end == COMPUTER_STOPPED ? machine->stopped_by : (int)r.value,
+        .status = r.end == COMPUTER_STOPPED  ? machine->stopped_by
+                  : r.end == COMPUTER_KILLED ? SIGKILL
+                                             : (int)r.value,
         .insts = r.insts,
         .ticks = r.ticks,
         .idle_cpus = r.idle_cpus,

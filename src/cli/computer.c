@@ -296,6 +296,23 @@ static bool run_scheduled(struct schedule *s, struct facet_result *r, struct fac
     }
 }
 
+// ---- a debugger
+
+static bool serve_gdb(struct facet_machine *machine, const struct cli_args *args,
+                      struct facet_error *err)
+{
+    const char *where = cli_value(args, "gdb");
+    bool wait = cli_flag(args, "wait-gdb");
+
+    if (!where)
+        return !wait || cli_usage(err, "option '%s' is for use with '--gdb'", "--wait-gdb");
+    if (!facet_machine_serve_gdb(machine, where, wait, err))
+        return false;
+    fprintf(stderr, "facet: gdb may connect to %s%s\n", facet_machine_gdb_address(machine),
+            wait ? "; the guest waits for it" : "");
+    return true;
+}
+
 // ---- the run
 
 static struct schedule *running_schedule; // for run_now
@@ -358,7 +375,7 @@ int cli_run_computer(struct facet_machine *machine, const struct cli_args *args,
     struct facet_result result = {.end = FACET_END_POWER_OFF};
     struct facet_error stats_err;
     bool ready = loaded && read_schedule(&schedule, args, err) && find_position(&schedule, err) &&
-                 open_outputs(machine, args, &console, err);
+                 serve_gdb(machine, args, err) && open_outputs(machine, args, &console, err);
     bool good = ready;
     int code;
 

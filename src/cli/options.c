@@ -96,6 +96,13 @@ static const struct cli_option options[] = {
      "the command line win over it."},
     {"boot", "set", "PATH=VALUE", NULL, true, NULL,
      "Give one parameter of the computer its value, or add a component: pc.uart0.char_ticks=87us."},
+    {"boot", "gdb", "WHERE", NULL, false, NULL,
+     "Serve a debugger (gdb's remote protocol; every CPU is a thread) on a socket, unix:PATH, or "
+     "on "
+     "a TCP port of 127.0.0.1. Breakpoints and watchpoints are unlimited, and the guest cannot see "
+     "them. In gdb: target remote PATH or :PORT; monitor help."},
+    {"boot", "wait-gdb", NULL, NULL, false, NULL,
+     "With --gdb: begin only when a debugger has connected and lets the guest go."},
     {"boot", "stats-file", "FILE", NULL, true, NULL,
      "Write the statistics to FILE when the run ends, however it ends. The name says the format: "
      ".txt (gem5's stats.txt layout), .json or .csv."},
@@ -144,6 +151,9 @@ static const struct cli_option options[] = {
      "on SIGUSR1, and when the guest asks for it."},
     {"restore", "checkpoint-incremental", NULL, NULL, false, NULL,
      "Each checkpoint after the first stores only what has changed since the one before."},
+    {"restore", "gdb", "WHERE", NULL, false, NULL, "Serve a debugger, as for boot."},
+    {"restore", "wait-gdb", NULL, NULL, false, NULL,
+     "With --gdb: go on only when a debugger has connected and lets the guest go."},
     {"restore", "max-insts", "N", NULL, false, "max_insts",
      "End the run after N instructions of all CPUs together, since the machine's start (exit code "
      "124)."},

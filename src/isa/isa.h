@@ -159,6 +159,7 @@ enum core_exit {
     CORE_STOP,      // asked to stop (a device, an operation for the simulator, the user)
     CORE_YIELD, // waits for other cores in a loop, which may as well have their turn (x86: PAUSE)
     CORE_SHUTDOWN, // the guest cannot go on (x86: triple fault)
+    CORE_DEBUG, // a breakpoint of a debugger outside of the guest, or behind an access it watches
 };
 
 struct core;

@@ -2,10 +2,12 @@
 #include "machine/computer.h"
 
 #include "base/alloc.h"
+#include "base/bug.h"
 #include "base/file.h"
 #include "dev/lapic.h"
 #include "isa/x86/show.h"
 #include "machine/console_log.h"
+#include "machine/gdb/gdb_server.h"
 #include "machine/pc_core.h"
 #include "machine/types.h"
 #include "sim/checkpoint.h"
@@ -39,6 +41,7 @@ struct computer {
     enum boot_entry entry;
     struct console_log console;
     struct simop simop;
+    struct gdb_server *gdb; // owned; NULL: no debugger
     struct stat_set stats;
     struct computer_stats_data n;
 };
@@ -47,6 +50,7 @@ void computer_free(struct computer *m)
 {
     if (!m)
         return;
+    gdb_server_free(m->gdb);
     stat_set_release(&m->stats);
     sim_release(&m->sim);
     config_release(&m->config);
@@ -275,6 +279,7 @@ static void describe_end(struct computer *m, struct computer_result *r)
         [COMPUTER_RESET] = "the guest reset itself",
         [COMPUTER_HALTED] = "all CPUs wait for interrupts, and nothing is left that could wake one",
         [COMPUTER_STOPPED] = "stopped on request",
+        [COMPUTER_KILLED] = "the debugger ended the run",
         [COMPUTER_LIMIT] = "a limit was reached",
         [COMPUTER_STUCK] =
             "the guest is stuck: a CPU was busy all that time, but no program ran and "
@@ -304,6 +309,25 @@ static void describe_end(struct computer *m, struct computer_result *r)
     }
 }
 
+static bool save_for_gdb(void *context, const char *folder, struct error *err)
+{
+    return computer_save(context, folder, NULL, err);
+}
+
+bool computer_serve_gdb(struct computer *m, const char *spec, bool wait, struct error *err)
+{
+    ASSERT(!m->gdb);
+    m->gdb = gdb_server_new(m->pc, spec, wait, err);
+    if (m->gdb)
+        gdb_server_set_checkpoint(m->gdb, save_for_gdb, m);
+    return m->gdb;
+}
+
+const char *computer_gdb_address(const struct computer *m)
+{
+    return m->gdb ? gdb_server_address(m->gdb) : NULL;
+}
+
 void computer_run(struct computer *m, const struct computer_limits *limits,
                   struct computer_result *ret_result)
 {
@@ -314,13 +338,14 @@ void computer_run(struct computer *m, const struct computer_limits *limits,
         [PC_RESET] = COMPUTER_RESET,     [PC_EXIT] = COMPUTER_EXIT,
         [PC_PANIC] = COMPUTER_PANIC,     [PC_SHUTDOWN] = COMPUTER_SHUTDOWN,
         [PC_HALTED] = COMPUTER_HALTED,   [PC_STUCK] = COMPUTER_STUCK,
+        [PC_KILLED] = COMPUTER_KILLED,
     };
     struct pc_limits l = {
         .insts = limits->insts, .when = limits->when, .idle = limits->idle, .stuck = limits->stuck};
     struct pc_result end;
 
     m->simop.event = (struct simop_event){0};
-    end = pc_run(m->pc, &l);
+    end = m->gdb ? gdb_server_run(m->gdb, &l, limits->brief) : pc_run(m->pc, &l);
 
     *ret_result = (struct computer_result){
         .end = ends[end.end],

@@ -37,6 +37,7 @@ enum computer_end {
     COMPUTER_STOPPED,  // computer_stop; computer_run may be called again
     COMPUTER_EVENT,    // something to be dealt with; computer_run goes on
     COMPUTER_FAILED,   // the simulation cannot go on; reason
+    COMPUTER_KILLED,   // the debugger ended the run
     COMPUTER_IDLE,     // limits.idle: nothing to do for a while; computer_run may be called again
 };
 
@@ -45,6 +46,7 @@ struct computer_limits {
     tick when;  // ~0: none
     bool idle;  // end instead of skipping time in which nothing happens
     tick stuck; // end when the guest was busy without getting on for so long (pc.h); 0: never
+    bool brief; // end with COMPUTER_LIMIT every now and then while a debugger holds the machine
 };
 
 struct computer_result {
@@ -76,6 +78,13 @@ bool computer_save(struct computer *m, const char *path, const char *parent,
 // how many were taken. Connect before the first run.
 void computer_connect_console(struct computer *m, unsigned port, struct char_output output);
 size_t computer_console_input(struct computer *m, unsigned port, const u8 *data, size_t size);
+
+// Serves debuggers at `spec` from now on (machine/gdb/gdb_server.h). `wait`: runs begin when one is
+// there. Once, before the first run.
+bool computer_serve_gdb(struct computer *m, const char *spec, bool wait,
+                        struct error *err) MUST_CHECK;
+// Where it listens; NULL: nowhere.
+const char *computer_gdb_address(const struct computer *m);
 
 void computer_run(struct computer *m, const struct computer_limits *limits,
                   struct computer_result *ret_result);

@@ -52,12 +52,22 @@ enum pc_end {
     PC_FAILED,    // the simulation cannot go on (sim.failure)
     PC_HALTED,    // all cores wait for interrupts, and nothing can raise one
     PC_STUCK,     // limits.stuck
+    PC_DEBUG,     // a breakpoint, a watchpoint or the end of a step; value: the core
+    PC_KILLED,    // by the debugger
+};
+
+// How a debugger lets the cores go on; bit n is core n.
+struct pc_debug {
+    u64 may_run;
+    u64 step;          // of these: end behind one instruction
+    bool step_through; // a step may enter an interrupt's handler; else interrupts wait
 };
 
 struct pc_limits {
-    u64 insts; // of all cores, since the start; ~0: none
-    tick when; // ~0: none
-    bool idle; // end instead of skipping time in which no core has work
+    u64 insts;                    // of all cores, since the start; ~0: none
+    tick when;                    // ~0: none
+    bool idle;                    // end instead of skipping time in which no core has work
+    const struct pc_debug *debug; // NULL: all cores may run
     // End when cores were busy for so long and the guest did not get on: no program was running
     // when an interrupt came, nothing was written to a device that is neither timer nor interrupt
     // controller, and at no moment all cores had nothing to do. 0: never.
@@ -81,6 +91,11 @@ u32 pc_idle_cpus(const struct component *pc);
 tick pc_next_event(const struct component *pc);
 // The state lists hold everything: before the machine is saved or hashed.
 void pc_publish(struct component *pc);
+
+// The breakpoints that hold from now on; borrowed until the next call. NULL: none. `code`: those on
+// instructions are not the ones of before.
+struct x86_breaks;
+void pc_set_breaks(struct component *pc, const struct x86_breaks *breaks, bool code);
 
 // Operations for the simulator that guests ask for (gem5's m5 ops); arguments and result are
 // registers of the core.

@@ -156,14 +156,14 @@ void pc_stop(struct component *c)
 
 // ---- turns
 
-static u64 runnable(const struct pc *pc)
+static u64 runnable(const struct pc *pc, const struct pc_limits *limits)
 {
     u64 mask = 0;
 
     for (u32 i = 0; i < pc->p.cpus; i++)
         if (pc_core_runnable(pc->cores[i]))
             mask |= 1ull << i;
-    return mask;
+    return limits->debug ? mask & limits->debug->may_run : mask;
 }
 
 static tick time_in_turn(const struct pc *pc, u64 cycles)
@@ -228,12 +228,44 @@ static void end_turn(struct pc *pc)
         begin_turn(pc, pc->st.turn + 1);
 }
 
-static void run_turn(struct pc *pc, const struct pc_limits *limits)
+// The core that has its turn goes on for n instructions, or for one if it is stepped.
+static enum core_exit run_core(struct pc *pc, const struct pc_limits *limits, u64 n, u64 *ret_ran)
 {
     struct component *core = pc->cores[pc->st.turn];
+    const struct pc_debug *debug = limits->debug;
+    bool stepped = debug && debug->step >> pc->st.turn & 1;
+    enum core_exit exit;
+
+    core_set_time(&pc_core_x86(core)->core, time_in_turn(pc, 0), pc->st.done, pc->period,
+                  pc->st.share);
+    pc->running = core;
+    pc_core_x86(core)->debug.hold = stepped && !debug->step_through;
+    pc->stall = 0;
+    exit = cpu_run(pc_core_model(core), stepped ? MIN(n, 1u) : n, ret_ran);
+    pc_core_x86(core)->debug.hold = false;
+    pc->running = NULL;
+    pc_core_settle(core);
+    pc_core_count(core, *ret_ran);
+    pc->st.insts += *ret_ran;
+    pc->st.done += *ret_ran + pc->stall;
+    pc->n.stallCycles += pc->stall;
+    if (exit == CORE_SHUTDOWN)
+        pc_request(&pc->base, PC_SHUTDOWN, pc->st.turn);
+    else if (exit == CORE_DEBUG || (stepped && *ret_ran))
+        pc_request(&pc->base, PC_DEBUG, pc->st.turn);
+    return exit;
+}
+
+static void run_turn(struct pc *pc, const struct pc_limits *limits)
+{
     struct event_queue *q = queue_of(pc);
     u64 turn = pc->st.share == 1 ? ~(u64)0 : pc->p.quantum, n, ran;
     enum core_exit exit;
+
+    if (limits->debug && !(limits->debug->may_run >> pc->st.turn & 1)) {
+        end_turn(pc);
+        return;
+    }
 
     // A limit of the last run may have cut time short of the end of the last instruction.
     if (event_queue_run(q, MAX(q->now, MIN(time_in_turn(pc, pc->st.done), limits->when))))
@@ -242,21 +274,9 @@ static void run_turn(struct pc *pc, const struct pc_limits *limits)
     n = MIN(turn, cycles_until(pc, pc->horizon));
     n -= MIN(n, pc->st.done);
     n = MIN(n, limits->insts - pc->st.insts);
-    core_set_time(&pc_core_x86(core)->core, time_in_turn(pc, 0), pc->st.done, pc->period,
-                  pc->st.share);
-    pc->running = core;
-    pc->stall = 0;
-    exit = cpu_run(pc_core_model(core), n, &ran);
-    pc->running = NULL;
-    pc_core_settle(core);
-    pc_core_count(core, ran);
-    pc->st.insts += ran;
-    pc->st.done += ran + pc->stall;
-    pc->n.stallCycles += pc->stall;
+    exit = run_core(pc, limits, n, &ran);
     event_queue_run(q, MAX(q->now, MIN(time_in_turn(pc, pc->st.done), limits->when)));
-    if (exit == CORE_SHUTDOWN)
-        pc_request(&pc->base, PC_SHUTDOWN, pc->st.turn);
-    else if (exit == CORE_HALT || exit == CORE_YIELD || pc->st.done >= turn)
+    if (exit != CORE_SHUTDOWN && (exit == CORE_HALT || exit == CORE_YIELD || pc->st.done >= turn))
         end_turn(pc);
     pc->n.yields += exit == CORE_YIELD;
 }
@@ -292,7 +312,7 @@ static void wait_for_event(struct pc *pc, const struct pc_limits *limits)
 
 static void step(struct pc *pc, const struct pc_limits *limits)
 {
-    u64 mask = pc->st.share > 1 ? 0 : runnable(pc);
+    u64 mask = pc->st.share > 1 ? 0 : runnable(pc, limits);
 
     if (pc->st.share == 1 && mask != pc->st.mask)
         pc->st.share = 0;
@@ -328,6 +348,18 @@ struct pc_result pc_run(struct component *c, const struct pc_limits *limits)
         step(pc, limits);
     }
     return pc->end;
+}
+
+void pc_set_breaks(struct component *c, const struct x86_breaks *breaks, bool code)
+{
+    struct pc *pc = pc_of(c);
+
+    if (code)
+        block_cache_flush(pc->blocks);
+    for (u32 i = 0; i < pc->p.cpus; i++) {
+        pc_core_x86(pc->cores[i])->debug.breaks = breaks;
+        x86_update_mode(pc_core_x86(pc->cores[i]));
+    }
 }
 
 tick pc_next_event(const struct component *c)

@@ -399,6 +399,93 @@ static void a_kick_stops_a_loop(void **state)
     bench_free(b);
 }
 
+// The bench's core with breakpoints on these bytes of code.
+static void set_breaks(struct bench *b, struct x86_breaks *breaks, const u64 *code, u32 n_code)
+{
+    breaks->code = code;
+    breaks->n_code = n_code;
+    b->core->debug.breaks = breaks;
+    block_cache_flush(b->bc);
+    x86_update_mode(b->core);
+}
+
+static void breakpoints_stop_before_their_instructions(void **state)
+{
+    static const u8 loop[] = {0xff, 0xc0, 0xff, 0xc1, 0x83, 0xc2, 0x05, 0xeb, 0xf7};
+
+    for (int traced = 0; traced < 2; traced++) {
+        struct bench *b = bench_new(MiB(4), traced);
+        struct x86_breaks breaks = {0};
+        u64 at[2] = {(u64)b->code + 66, (u64)b->code + 71}, n, total = 0;
+
+        memcpy(b->code + 64, loop, sizeof(loop));
+        call(b, b->code + 64, 0);
+        b->core->s.gpr[X86_RAX] = b->core->s.gpr[X86_RCX] = b->core->s.gpr[X86_RDX] = 0;
+        set_breaks(b, &breaks, at, 2);
+        for (u64 round = 1; round <= 3; round++) {
+            for (u32 k = 0; k < 2; k++) {
+                assert_int_equal(cpu_run(b->cpu, 1000, &n), CORE_DEBUG);
+                total += n;
+                assert_int_equal(b->core->s.rip, at[k]);
+                assert_int_equal(b->core->debug.hit, X86_HIT_CODE);
+                assert_int_equal(total, round * 4 - (k ? 1 : 3));
+                // It is still there for whoever does not pass it.
+                assert_int_equal(cpu_run(b->cpu, 1000, &n), CORE_DEBUG);
+                assert_int_equal(n, 0);
+                x86_debug_resume(b->core, true);
+            }
+            assert_int_equal(b->core->s.gpr[X86_RCX], round);
+            assert_int_equal(b->core->s.gpr[X86_RDX], 5 * round);
+        }
+        // One by one, and in blocks that a limit cuts.
+        for (u32 k = 0; k < 40; k++) {
+            x86_debug_resume(b->core, true);
+            assert_int_equal(cpu_run(b->cpu, 1, &n), CORE_LIMIT);
+            assert_int_equal(n, 1);
+        }
+        assert_int_equal(b->core->s.gpr[X86_RAX], 13);
+        set_breaks(b, &breaks, NULL, 0);
+        assert_int_equal(cpu_run(b->cpu, 1000, &n), CORE_LIMIT);
+        bench_free(b);
+    }
+}
+
+static void watchpoints_stop_behind_the_access(void **state)
+{
+    // mov rax, [rdi]; inc dword [rdi + 8]; push rax; pop rcx; jmp
+    static const u8 loop[] = {0x48, 0x8b, 0x07, 0xff, 0x47, 0x08, 0x50, 0x59, 0xeb, 0xf6};
+    struct bench *b = bench_new(MiB(4), false);
+    u64 *data = (u64 *)b->stack, n;
+    struct x86_watch watch[] = {
+        {.first = (u64)data + 3, .last = (u64)data + 3, .on = X86_WATCH_READ},
+        {.first = (u64)data + 8, .last = (u64)data + 11, .on = X86_WATCH_WRITE},
+        {.first = (u64)b->stack + STACK_BYTES - 128,
+         .last = (u64)b->stack + STACK_BYTES - 1,
+         .on = X86_WATCH_ACCESS},
+    };
+    struct x86_breaks breaks = {.data = watch, .n_data = 3};
+    static const u8 behind[] = {3, 6, 7, 8};
+
+    memcpy(b->code + 64, loop, sizeof(loop));
+    call(b, b->code + 64, 0);
+    b->core->s.gpr[X86_RDI] = (u64)data;
+    set_breaks(b, &breaks, NULL, 0);
+    for (u64 k = 0; k < 8; k++) {
+        assert_int_equal(cpu_run(b->cpu, 1000, &n), CORE_DEBUG);
+        assert_int_equal(n, k && k % 4 == 0 ? 2 : 1);
+        assert_int_equal(b->core->s.rip, (u64)b->code + 64 + behind[k % 4]);
+        assert_int_equal(b->core->debug.hit, X86_HIT_DATA);
+        if (k % 4 < 2)
+            assert_int_equal(b->core->debug.hit_address, watch[k % 4].first);
+        assert_int_equal(data[1], (k + 3) / 4);
+        x86_debug_resume(b->core, false);
+    }
+    breaks.n_data = 0;
+    x86_update_mode(b->core);
+    assert_int_equal(cpu_run(b->cpu, 1000, &n), CORE_LIMIT);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +496,8 @@ int main(void)
         cmocka_unit_test(code_that_another_core_changes_is_seen),
         cmocka_unit_test(faults_are_precise),
         cmocka_unit_test(a_kick_stops_a_loop),
+        cmocka_unit_test(breakpoints_stop_before_their_instructions),
+        cmocka_unit_test(watchpoints_stop_behind_the_access),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

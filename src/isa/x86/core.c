@@ -153,7 +153,7 @@ void x86_update_mode(struct x86_core *c)
     c->core.mode_key = mode_key(c);
     c->privilege = privilege(c);
     c->watched = (c->cpl == 3 && (c->s.cr0 & X86_CR0_AM) && (c->s.rflags & X86_AC)) ||
-                 x86_data_breakpoints(c);
+                 x86_data_breakpoints(c) || (c->debug.breaks && c->debug.breaks->n_data);
     for (u32 a = 0; a < CORE_ACCESSES; a++) {
         struct core_tlb *own = &c->tlbs[c->privilege][a];
 

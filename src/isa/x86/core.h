@@ -3,6 +3,7 @@
 #pragma once
 
 #include "isa/core.h"
+#include "isa/x86/debugger.h"
 #include "isa/x86/insn.h"
 #include "isa/x86/state.h"
 
@@ -67,21 +68,22 @@ struct x86_core {
     u8 code_mode; // enum x86_code_mode
     u16 mode;     // enum x86_mode_bits
     u8 privilege; // enum x86_privilege of explicit accesses
-    bool
-        watched; // alignment checks or data breakpoints: core.tlb is empty, all takes the slow path
+    bool watched; // alignment checks, data breakpoints, watchpoints of a debugger: core.tlb is
+                  // empty, all takes the slow path
     struct x86_topology topology;
     u64 features[4];         // shown features, by enum x86_feature
     struct x86_stubs *stubs; // isa/x86/stub.h
     bool stubs_owned;        // else borrowed from another core of the machine
     // Between two blocks (isa/x86/events.c).
-    bool irq;           // the interrupt line
-    bool stepped;       // the last check asked for one instruction only…
-    bool step_trap;     // …and RFLAGS.TF was set before it
-    bool shadow_seen;   // int_shadow was set before it
-    bool rf_seen;       // RFLAGS.RF was set before it
-    bool repeating;     // rip is in the middle of a repeated instruction
-    u8 debug_hits;      // data breakpoints that the current instruction has hit
-    i64 stolen;         // from the budget, to come back to the check soon
+    bool irq;         // the interrupt line
+    bool stepped;     // the last check asked for one instruction only…
+    bool step_trap;   // …and RFLAGS.TF was set before it
+    bool shadow_seen; // int_shadow was set before it
+    bool rf_seen;     // RFLAGS.RF was set before it
+    bool repeating;   // rip is in the middle of a repeated instruction
+    u8 debug_hits;    // data breakpoints that the current instruction has hit
+    i64 stolen;       // from the budget, to come back to the check soon
+    struct x86_debug debug;
     struct mem_port io; // I/O ports; no ops: none
     // Operations for the simulator (gem5's m5 ops): 0F 04 and a function number of 16 bits, with
     // arguments and result in registers, rip behind it. NULL: #UD. Set before code is decoded.

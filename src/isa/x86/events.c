@@ -36,7 +36,7 @@ void x86_attention(struct x86_core *c)
 
 void x86_stop(struct x86_core *c, enum core_exit why)
 {
-    if (c->core.stop != CORE_STOP)
+    if (why == CORE_DEBUG || (c->core.stop != CORE_STOP && c->core.stop != CORE_DEBUG))
         c->core.stop = (u8)why;
     x86_attention(c);
 }
@@ -49,13 +49,11 @@ void x86_events_enter(struct x86_core *c)
     c->core.time.ran = 0;
 }
 
-void x86_events_leave(struct x86_core *c)
+// The one instruction of the last check is done, but its check would come in another run.
+static void settle_step(struct x86_core *c)
 {
-    c->core.time.ran = core_run_insts(&c->core);
-    c->stolen = 0;
-    if (!c->stepped || c->core.budget > 0)
+    if (!c->stepped)
         return;
-    // The one instruction is done, but its check would come in another run.
     c->stepped = false;
     if (c->shadow_seen)
         c->s.int_shadow = 0;
@@ -66,6 +64,14 @@ void x86_events_leave(struct x86_core *c)
         c->s.exc_payload = (c->step_trap ? DR6_BS : 0) | c->debug_hits;
         c->debug_hits = 0;
     }
+}
+
+void x86_events_leave(struct x86_core *c)
+{
+    c->core.time.ran = core_run_insts(&c->core);
+    c->stolen = 0;
+    if (c->core.budget <= 0)
+        settle_step(c);
 }
 
 static enum core_exit debug_exception(struct x86_core *c, u64 dr6)
@@ -130,7 +136,7 @@ static enum core_exit take_interrupt(struct x86_core *c)
 {
     int vector;
 
-    if (!c->irq || !(c->s.rflags & X86_IF) || c->s.int_shadow)
+    if (!c->irq || !(c->s.rflags & X86_IF) || c->s.int_shadow || (c->debug.hold && !c->s.halted))
         return CORE_CONTINUE;
     vector = c->apic ? c->apic->acknowledge(c->apic_ctx) : -1;
     if (vector < 0)
@@ -179,6 +185,11 @@ enum core_exit x86_check_events(struct core *core)
     restore_budget(c);
     if (LIKELY(!state && !(c->s.rflags & (X86_TF | X86_RF))))
         return CORE_CONTINUE;
+    if (core->stop == CORE_DEBUG) { // before anything else happens
+        core->stop = 0;
+        settle_step(c);
+        return leave(c, CORE_DEBUG);
+    }
     r = look(c);
     c->repeating = false;
     if (r == CORE_CONTINUE && core->stop)

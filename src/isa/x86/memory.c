@@ -99,6 +99,8 @@ enum x86_result x86_load_as(struct x86_core *c, u64 linear, void *to, u32 size,
         return r;
     if (c->core.trace)
         append_ref(c, p[0].linear, p[0].pa, size, false, !p[0].host);
+    if (UNLIKELY(c->watched))
+        x86_watch_access(c, p[0].linear, size, false);
     for (u32 i = 0; i < n; data += p[i++].size) {
         if (p[i].host)
             memcpy(data, p[i].host, p[i].size);
@@ -120,6 +122,8 @@ enum x86_result x86_store_as(struct x86_core *c, u64 linear, const void *from, u
         return r;
     if (c->core.trace)
         append_ref(c, p[0].linear, p[0].pa, size, true, !p[0].host);
+    if (UNLIKELY(c->watched))
+        x86_watch_access(c, p[0].linear, size, true);
     for (u32 i = 0; i < n; data += p[i++].size) {
         if (!p[i].host) {
             u8 copy[CORE_PAGE_SIZE];

@@ -106,6 +106,14 @@ static bool decode_split(struct core *core, struct builder *b, vaddr pc, const u
     return true;
 }
 
+// A debugger's breakpoint is the first instruction of its block.
+static bool break_before(const struct x86_core *c, vaddr pc)
+{
+    u64 linear = c->code_mode == X86_CODE64 ? pc : (u32)(c->s.seg_base[X86_CS] + pc);
+
+    return c->debug.breaks && x86_break_at(c, linear);
+}
+
 // Decodes from pc to the end of the block. False: fetch fault.
 static bool decode_block(struct core *core, struct builder *b, vaddr pc, paddr pa)
 {
@@ -119,6 +127,8 @@ static bool decode_block(struct core *core, struct builder *b, vaddr pc, paddr p
         struct x86_insn *i = &b->insns[b->n];
         u32 left = room - b->bytes;
 
+        if (b->n && break_before(c, pc + b->bytes))
+            break;
         if (!x86_decode(c, code + b->bytes, MIN(left, (u32)X86_MAX_LENGTH), pc + b->bytes, i)) {
             if (b->n == 0)
                 return decode_split(core, b, pc, code, left);
@@ -233,10 +243,11 @@ static struct block *lay_out(struct core *core, const struct builder *b, vaddr p
                              bool traced, u8 *mem, size_t *ret_used)
 {
     struct block *block = (struct block *)mem;
+    const struct x86_handlers *h = traced ? &x86_handlers_traced : &x86_handlers_plain;
     struct op ops[2 * BLOCK_MAX_INSTS + 4];
     struct x86_insn *insns[BLOCK_MAX_INSTS];
     u8 *p = mem + sizeof(*block);
-    u32 n_ops;
+    u32 n_ops = 0;
 
     ASSERT(b->n > 0);
     *block = (struct block){.key = pc ^ core->mode_key, .va = pc, .pa = pa, .pa2 = b->pa2};
@@ -245,8 +256,10 @@ static struct block *lay_out(struct core *core, const struct builder *b, vaddr p
     block->flags = b->split ? BLOCK_SPLIT : 0;
     for (u32 k = 0; k < b->n; k++)
         insns[k] = (struct x86_insn *)&b->insns[k];
-    n_ops = make_ops(x86_core_of(core), traced ? &x86_handlers_traced : &x86_handlers_plain, insns,
-                     b->n, b->ended, insns[b->n - 1]->next_pc, ops);
+    if (break_before(x86_core_of(core), insns[0]->si.pc))
+        ops[n_ops++] = (struct op){.fn = h->debug};
+    n_ops += make_ops(x86_core_of(core), h, insns, b->n, b->ended, insns[b->n - 1]->next_pc,
+                      &ops[n_ops]);
     block->n_ops = (u16)n_ops;
     memcpy(p, ops, n_ops * sizeof(*ops));
     p = align(p + n_ops * sizeof(*ops));
@@ -294,14 +307,17 @@ static struct block *x86_shorten(const struct block *b, u32 n, bool traced, void
     const struct x86_handlers *h = traced ? &x86_handlers_traced : &x86_handlers_plain;
     vaddr next_pc = b->insns[n]->pc;
     struct block *s = mem;
+    u32 at = 0;
 
     *s = *b;
-    s->n_insts = (u16)n;
-    s->n_ops = (u16)(n + 2);
+    if (b->ops[0].fn == h->debug)
+        s->ops[at++] = b->ops[0];
     for (u32 k = 0; k < n; k++)
-        s->ops[k] = (struct op){.fn = h->exec, .insn = (u8)k};
-    s->ops[n] = (struct op){.fn = h->fall};
-    *(struct op_links *)&s->ops[n + 1] = (struct op_links){.at = {next_pc, next_pc}};
+        s->ops[at++] = (struct op){.fn = h->exec, .insn = (u8)k};
+    s->ops[at++] = (struct op){.fn = h->fall};
+    *(struct op_links *)&s->ops[at++] = (struct op_links){.at = {next_pc, next_pc}};
+    s->n_insts = (u16)n;
+    s->n_ops = (u16)at;
     return s;
 }
 

@@ -40,6 +40,7 @@ struct x86_handlers {
     op_fn *jump;     // direct, to links[1]
     op_fn *fall;     // likewise, at the end of a block that has no branch
     op_fn *dead;     // first op of a block whose code was overwritten
+    op_fn *debug;    // first op of a block that begins at a debugger's breakpoint
     op_fn *nop;
     op_fn *alu[ALU_OPS][4][OF_FORMS][2]; // [..][sets flags]
     op_fn *unary[UN_OPS][4][2];

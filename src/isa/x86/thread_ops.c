@@ -119,6 +119,15 @@ HANDLER(op_dead)
     return NULL;
 }
 
+HANDLER(op_debug)
+{
+    if (x86_break_reached(X, core->block->va)) {
+        core->exit = CORE_DEBUG;
+        TAIL over_budget(core, op);
+    }
+    NEXT(op + 1);
+}
+
 HANDLER(op_jump)
 {
     BRANCH(op + 1, 1);
@@ -865,6 +874,7 @@ const struct x86_handlers TABLE = {
     .jump = op_jump,
     .fall = op_fall,
     .dead = op_dead,
+    .debug = op_debug,
     .nop = op_nop,
     .alu = {ALU_TABLE(add), ALU_TABLE(or), ALU_TABLE(and), ALU_TABLE(sub), ALU_TABLE(xor),
             ALU_TABLE(cmp), ALU_TABLE(test)},

@@ -260,6 +260,7 @@ static void run_user(struct kernel *k, struct kernel_cpu *c)
         break;
     case CORE_HALT:
     case CORE_SHUTDOWN:
+    case CORE_DEBUG:
         BUG("core exit %d in user mode", why);
     }
 }
