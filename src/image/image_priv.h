@@ -14,6 +14,7 @@ extern const char root_fstab[];
 extern const char root_autologin[];
 extern const char root_run_unit[];
 extern const char root_run_script[];
+extern const char root_shutdown_script[];
 
 // ---- files ----
 

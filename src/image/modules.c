@@ -330,3 +330,27 @@ char *kernel_module_place(const char *file)
         return xstrdup(place);
     return xasprintf("lib/modules/%s", slash ? slash + 1 : file);
 }
+
+bool kernel_modules_locate(const char *folder, char **ret_base, char **ret_release,
+                           struct error *err)
+{
+    AUTO_FREE char *absolute = realpath(folder, NULL);
+    AUTO(kernel_modules) struct kernel_modules m = {0};
+
+    if (!absolute)
+        return error_set_errno(err, "cannot read the folder '%s' of kernel modules", folder);
+    if (!kernel_modules_open(&m, absolute, err))
+        return false;
+    for (size_t i = 0; i < m.count; i++) {
+        static const char inner[] = "/lib/modules/";
+        const char *file = m.items[i].file, *place = strstr(file, inner);
+        const char *release = place ? place + sizeof(inner) - 1 : NULL;
+
+        if (!release || !strchr(release, '/'))
+            continue;
+        *ret_base = xasprintf("%.*s", (int)(place - file), file);
+        *ret_release = xasprintf("%.*s", (int)strcspn(release, "/"), release);
+        return true;
+    }
+    return error_set(err, ERROR_INPUT, "there is no lib/modules/VERSION in '%s'", folder);
+}

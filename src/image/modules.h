@@ -29,6 +29,11 @@ struct module_list {
 bool kernel_modules_need(struct kernel_modules *m, const char *name, struct module_list *list,
                          struct error *err) MUST_CHECK;
 
+// Where below `folder` a whole installed set of modules is: *ret_base has lib/modules/*ret_release.
+// Both to be freed.
+bool kernel_modules_locate(const char *folder, char **ret_base, char **ret_release,
+                           struct error *err) MUST_CHECK;
+
 // Where modprobe looks for it: "lib/modules/VERSION/kernel/…" if the folder tells the version, else
 // "lib/modules/NAME.ko". To be freed.
 char *kernel_module_place(const char *file);

@@ -132,6 +132,20 @@ static char *find(const char *name, const char *path)
     return NULL;
 }
 
+static bool say_missing(const char *name, const char *package, struct error *err)
+{
+    return error_set(err, ERROR_UNSUPPORTED,
+                     "the program %s is missing: install the Debian package %s", name, package);
+}
+
+bool program_check(const char *name, const char *package, struct error *err)
+{
+    AUTO_FREE char *path = make_path();
+    AUTO_FREE char *file = find(name, path);
+
+    return file || say_missing(name, package, err);
+}
+
 static bool start(const struct program *p, const int to[PIPES], pid_t *ret_child, struct error *err)
 {
     AUTO_FREE char *path = make_path();
@@ -142,9 +156,7 @@ static bool start(const struct program *p, const int to[PIPES], pid_t *ret_child
     sigset_t defaults;
 
     if (!file)
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "the program %s is missing: install the Debian package %s", p->argv[0],
-                         p->package);
+        return say_missing(p->argv[0], p->package, err);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, to[OUTPUT], STDOUT_FILENO);

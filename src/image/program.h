@@ -20,6 +20,9 @@ struct program {
 // it said on standard error. A signal that ended it ends in ERROR_HOST.
 bool program_run(const struct program *program, struct error *err) MUST_CHECK;
 
+// Whether it is there at all.
+bool program_check(const char *name, const char *package, struct error *err) MUST_CHECK;
+
 // The end of what a program said, as part of a sentence: the last lines that say something, joined
 // by "; ".
 void program_last_words(const struct strbuf *said, char *text, size_t size);

@@ -25,6 +25,7 @@ struct tree_entry {
     u64 size;                          // of the content
     struct tree_attribute *attributes; // owned
     size_t attribute_count;
+    u32 links; // hard links to it, counted by who writes the image
     u64 order; // of adding
 };
 
