@@ -225,6 +225,62 @@ static bool is_at_the_end(const struct conform_case *c)
     return c->code_at + 15 > CASE_CODE + CASE_CODE_PAGES * CASE_PAGE;
 }
 
+// What only some instructions show.
+static void of_instruction(const struct conform_case *c, const ZydisDecodedInstruction *i,
+                           const ZydisDecodedOperand *o, const struct case_result *native,
+                           struct undefined *ret)
+{
+    switch (i->mnemonic) {
+    case ZYDIS_MNEMONIC_RET:
+    case ZYDIS_MNEMONIC_IRET:
+    case ZYDIS_MNEMONIC_IRETD:
+    case ZYDIS_MNEMONIC_IRETQ:
+        ret->vendor |= vendor_differs(DIFFERS_FAR_RETURN_ORDER) && !is_near_branch(i) &&
+                       (page_fault(native) || (native->vector == X86_EXC_GP && native->error == 0));
+        break;
+    case ZYDIS_MNEMONIC_VCVTPS2PH:
+        ret->mxcsr = vendor_differs(DIFFERS_F16C_STORE_ORDER);
+        ret->vendor |= ret->mxcsr && page_fault(native) && (c->in.x.mxcsr & 0x1f80) != 0x1f80;
+        break;
+    case ZYDIS_MNEMONIC_MOVSXD:
+        ret->vendor |= vendor_differs(DIFFERS_MOVSXD_16) && i->operand_width == 16 &&
+                       native->end == CASE_END_FAULT;
+        break;
+    case ZYDIS_MNEMONIC_POP:
+        ret->vendor |= vendor_differs(DIFFERS_POP_SEGMENT_WIDTH) && page_fault(native) &&
+                       ZydisRegisterGetClass(o[0].reg.value) == ZYDIS_REGCLASS_SEGMENT;
+        break;
+    case ZYDIS_MNEMONIC_UD0:
+    case ZYDIS_MNEMONIC_UD1:
+        ret->vendor |= vendor_differs(DIFFERS_UD_OPERAND) && is_at_the_end(c);
+        break;
+    case ZYDIS_MNEMONIC_CALL:
+        ret->fault_memory = vendor_differs(DIFFERS_CALL_ORDER) && is_near_branch(i);
+        break;
+    case ZYDIS_MNEMONIC_FXSAVE:
+    case ZYDIS_MNEMONIC_FXSAVE64:
+    case ZYDIS_MNEMONIC_XSAVE:
+    case ZYDIS_MNEMONIC_XSAVE64:
+    case ZYDIS_MNEMONIC_XSAVEC:
+    case ZYDIS_MNEMONIC_XSAVEC64:
+    case ZYDIS_MNEMONIC_XSAVEOPT:
+    case ZYDIS_MNEMONIC_XSAVEOPT64:
+        of_image(c, address_of(c, i, &o[0]), ret);
+        break;
+    case ZYDIS_MNEMONIC_FST:
+    case ZYDIS_MNEMONIC_FSTP:
+    case ZYDIS_MNEMONIC_FIST:
+    case ZYDIS_MNEMONIC_FISTP:
+    case ZYDIS_MNEMONIC_FISTTP:
+    case ZYDIS_MNEMONIC_FBSTP:
+        of_x87_store(c, native, ret);
+        break;
+    default:
+        if (i->meta.category == ZYDIS_CATEGORY_AVX2GATHER)
+            of_gather(o, ret);
+    }
+}
+
 void vendor_find(const struct forms *f, const struct conform_case *c,
                  const struct case_result *native, struct undefined *ret)
 {
@@ -250,53 +306,5 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
         vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(&i) && (u32)c->in.gpr[X86_RCX] == 0;
     if (i.meta.category == ZYDIS_CATEGORY_STRINGOP)
         of_string(&i, native, ret);
-    switch (i.mnemonic) {
-    case ZYDIS_MNEMONIC_RET:
-    case ZYDIS_MNEMONIC_IRET:
-    case ZYDIS_MNEMONIC_IRETD:
-    case ZYDIS_MNEMONIC_IRETQ:
-        ret->vendor |=
-            vendor_differs(DIFFERS_FAR_RETURN_ORDER) && !is_near_branch(&i) && page_fault(native);
-        break;
-    case ZYDIS_MNEMONIC_VCVTPS2PH:
-        ret->mxcsr = vendor_differs(DIFFERS_F16C_STORE_ORDER);
-        ret->vendor |= ret->mxcsr && page_fault(native) && (c->in.x.mxcsr & 0x1f80) != 0x1f80;
-        break;
-    case ZYDIS_MNEMONIC_MOVSXD:
-        ret->vendor |= vendor_differs(DIFFERS_MOVSXD_16) && i.operand_width == 16 &&
-                       native->end == CASE_END_FAULT;
-        break;
-    case ZYDIS_MNEMONIC_POP:
-        ret->vendor |= vendor_differs(DIFFERS_POP_SEGMENT_WIDTH) && page_fault(native) &&
-                       ZydisRegisterGetClass(o[0].reg.value) == ZYDIS_REGCLASS_SEGMENT;
-        break;
-    case ZYDIS_MNEMONIC_UD0:
-    case ZYDIS_MNEMONIC_UD1:
-        ret->vendor |= vendor_differs(DIFFERS_UD_OPERAND) && is_at_the_end(c);
-        break;
-    case ZYDIS_MNEMONIC_CALL:
-        ret->fault_memory = vendor_differs(DIFFERS_CALL_ORDER) && is_near_branch(&i);
-        break;
-    case ZYDIS_MNEMONIC_FXSAVE:
-    case ZYDIS_MNEMONIC_FXSAVE64:
-    case ZYDIS_MNEMONIC_XSAVE:
-    case ZYDIS_MNEMONIC_XSAVE64:
-    case ZYDIS_MNEMONIC_XSAVEC:
-    case ZYDIS_MNEMONIC_XSAVEC64:
-    case ZYDIS_MNEMONIC_XSAVEOPT:
-    case ZYDIS_MNEMONIC_XSAVEOPT64:
-        of_image(c, address_of(c, &i, &o[0]), ret);
-        break;
-    case ZYDIS_MNEMONIC_FST:
-    case ZYDIS_MNEMONIC_FSTP:
-    case ZYDIS_MNEMONIC_FIST:
-    case ZYDIS_MNEMONIC_FISTP:
-    case ZYDIS_MNEMONIC_FISTTP:
-    case ZYDIS_MNEMONIC_FBSTP:
-        of_x87_store(c, native, ret);
-        break;
-    default:
-        if (i.meta.category == ZYDIS_CATEGORY_AVX2GATHER)
-            of_gather(o, ret);
-    }
+    of_instruction(c, &i, o, native, ret);
 }
