@@ -53,6 +53,10 @@ static bool explain(const struct image_request *r, const struct strbuf *said, st
         return error_set(err, ERROR_INPUT, "Debian %s has no package '%.*s'", r->suite,
                          (int)strcspn(at, " \n"), at);
     }
+    if (strstr(text, "unable to pick chroot mode"))
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "mmdebstrap finds no way to work without root's rights here: install the "
+                         "Debian package uidmap, or fakechroot and fakeroot");
     if (strstr(text, "No space left"))
         return error_set(err, ERROR_RESOURCE, "mmdebstrap: no space left on the device");
     at = strncmp(text, "E: ", 3) == 0 ? text - 1 : strstr(text, "\nE: ");
@@ -68,7 +72,6 @@ static bool bootstrap(const struct image_request *r, const char *archive, struct
     AUTO_FREE char *epoch = xasprintf("SOURCE_DATE_EPOCH=%llu", (unsigned long long)r->epoch);
     const char *const environment[] = {epoch, NULL};
     const char *argv[] = {"mmdebstrap",
-                          "--quiet",
                           "--variant=essential",
                           "--format=tar",
                           "--architectures=amd64",
@@ -137,6 +140,8 @@ static void add_system(struct tree *t, const struct image_request *r)
     tree_add_text(t, "etc/machine-id", 0444, "");
     tree_add_text(t, "etc/systemd/system/serial-getty@.service.d/autologin.conf", 0644,
                   root_autologin);
+    tree_add_symlink(t, "etc/systemd/system/default.target",
+                     "/lib/systemd/system/multi-user.target");
     if (!r->init && !r->run)
         return;
     tree_add_text(t, "etc/systemd/system/facet-run.service", 0644, root_run_unit);

@@ -322,7 +322,7 @@ static bool read_entries(struct reader *r, struct error *err)
         if (!skip(r, start, size, err))
             return false;
     }
-    return true;
+    return bad(r, "its end is missing", err);
 }
 
 bool tar_read(const char *file, struct tree *t, struct error *err)
