@@ -172,7 +172,7 @@ def test_stops_change_nothing(guest, gdb, tmp_path):
                    stdin=subprocess.DEVNULL, timeout=60)
     expected = (tmp_path / "plain.txt").read_text()
     for commands in [["detach"],
-                     ["break tick", "watch ratio", "break second_main", *["continue"] * 8,
+                     ["break tick", "watch ratio", "watch bytes[7]", "break second_main", *["continue"] * 8,
                       "stepi 5", "delete", "continue"]]:
         gdb(*commands, options=["--stats-file", tmp_path / "debugged.txt"])
         assert (tmp_path / "debugged.txt").read_text() == expected

@@ -46,18 +46,21 @@ static inline bool exec_insn(struct core *core, const struct x86_insn *i, enum x
 static COLD const struct op *exec_odd(struct core *core, const struct x86_insn *i, u32 insn,
                                       enum x86_result r)
 {
+    bool done = true;
+
     if (r == X86_FAULT)
         return exec_fault(core, i, insn);
     if (r == X86_AGAIN) {
         X->s.rip = i->si.pc; // its record is there already
         X->repeating = true;
+        done = core->stop != CORE_DEBUG; // a debugger's stop is no end of it
     } else if (r == X86_LEAVE) {
         trace_inst(core, &i->si, X->s.rip, 0);
     } else { // completed, but what comes next may not be what stands in the block
         trace_inst(core, &i->si, i->next_pc, 0);
         X->s.rip = i->next_pc;
     }
-    uncount(core, insn, true);
+    uncount(core, insn, done);
     return NULL;
 }
 

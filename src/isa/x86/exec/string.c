@@ -2,6 +2,8 @@
 // MOVS, STOS, LODS, CMPS, SCAS (SDM vol. 1 §7.3.9).
 #include "isa/x86/exec/string.h"
 
+#include "isa/x86/debug.h"
+
 // Iterations between two looks at what else there is to do: interrupts wait no longer than that.
 enum { ITERATIONS_MAX = 4096 };
 
@@ -53,7 +55,7 @@ enum x86_result x86_repeat(struct x86_core *c, const struct x86_insn *i, x86_ite
         clear_upper_halves(c, i);
     if (count == 0)
         return X86_OK;
-    if (c->core.trace || c->s.rflags & X86_TF || c->watched)
+    if (c->core.trace || c->s.rflags & X86_TF || (c->watched && x86_data_breakpoints(c)))
         limit = 1;
     for (u64 done = 0, n; done < limit && (!done || !c->core.leave_block); done += n) {
         n = bulk && limit > 1 ? bulk(c, i, count, &v) : 0;
