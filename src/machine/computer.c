@@ -39,7 +39,7 @@ struct computer {
     struct strbuf initrd;
     char *append; // owned
     enum boot_entry entry;
-    struct console_log console;
+    struct component *console; // of the pc: console_log
     struct simop simop;
     struct gdb_server *gdb; // owned; NULL: no debugger
     struct stat_set stats;
@@ -89,7 +89,10 @@ static bool build(struct computer *m, struct error *err)
     if (m->sim.root->type != &pc_type)
         return error_set(err, ERROR_INPUT, "the machine's description has no board of type pc");
     m->pc = m->sim.root;
-    return sim_build(&m->sim, err);
+    if (!sim_build(&m->sim, err))
+        return false;
+    m->console = component_child(m->pc, "console");
+    return true;
 }
 
 static void add_stats(struct computer *m)
@@ -170,7 +173,6 @@ struct computer *computer_new(const struct computer_options *o, struct error *er
     if (!load(m, err))
         goto fail;
     simop_init(&m->simop, m->pc);
-    console_log_init(&m->console, m->pc);
     add_stats(m);
     return m;
 fail:
@@ -226,7 +228,6 @@ struct computer *computer_restore(const char *checkpoint, const char *const *ass
     if (!checkpoint_load(&m->sim, checkpoint, NULL, err))
         goto fail;
     simop_init(&m->simop, m->pc);
-    console_log_init(&m->console, m->pc);
     add_stats(m);
     return m;
 fail:
@@ -255,7 +256,7 @@ void computer_connect_console(struct computer *m, unsigned port, struct char_out
     if (!ops)
         return;
     if (port == 0)
-        output = console_log_through(&m->console, output);
+        output = console_log_through(m->console, output);
     ops->connect(c, output);
 }
 
@@ -295,7 +296,7 @@ static void describe_end(struct computer *m, struct computer_result *r)
         break;
     case COMPUTER_PANIC:
         snprintf(r->reason, sizeof(r->reason), "the guest's kernel panicked%s%s",
-                 m->console.panic[0] ? ": " : "", m->console.panic);
+                 *console_log_panic(m->console) ? ": " : "", console_log_panic(m->console));
         break;
     case COMPUTER_FAILED:
         snprintf(r->reason, sizeof(r->reason), "%.*s", (int)sizeof(r->reason) - 1,
@@ -359,7 +360,7 @@ void computer_run(struct computer *m, const struct computer_limits *limits,
 
 void computer_watch_console(struct computer *m, const char *text)
 {
-    console_log_watch(&m->console, text);
+    console_log_watch(m->console, text);
 }
 
 const struct simop_event *computer_event(const struct computer *m)
@@ -407,5 +408,5 @@ void computer_report(struct computer *m, struct strbuf *out)
 {
     for (u32 i = 0; i < pc_cpus(m->pc); i++)
         report_core(pc_core(m->pc, i), out);
-    console_log_tail(&m->console, out);
+    console_log_tail(m->console, out);
 }

@@ -1,31 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What goes over a guest's console: passes it on, keeps the last of it for reports, and notices
-// when the guest's kernel says that it panicked, which ends the run.
+// What goes over a guest's console (type `console_log`): passes it on, keeps the last of it for
+// reports, and notices when the guest's kernel says that it panicked, which ends the run. What it
+// keeps is in checkpoints: a line that one cuts is still a line.
 #pragma once
 
 #include "base/strbuf.h"
 #include "sim/char_device.h"
+#include "sim/component.h"
 
-struct component;
+extern const struct component_type console_log_type;
 
-enum { CONSOLE_TAIL = 4096, CONSOLE_LINE = 200 };
-
-struct console_log {
-    struct component *pc; // borrowed
-    struct char_output output;
-    u8 tail[CONSOLE_TAIL]; // a ring
-    u64 written;
-    char line[CONSOLE_LINE]; // the current one, as far as it fits
-    size_t line_length;
-    char panic[CONSOLE_LINE];   // what the kernel said
-    char watched[CONSOLE_LINE]; // ends the run; empty: none
-    size_t matched;             // of it
-};
-
-void console_log_init(struct console_log *log, struct component *pc);
 // Ends the run (PC_EVENT 0) when `text` comes, once; NULL: does not.
-void console_log_watch(struct console_log *log, const char *text);
+void console_log_watch(struct component *c, const char *text);
 // To be connected instead of `output`.
-struct char_output console_log_through(struct console_log *log, struct char_output output);
+struct char_output console_log_through(struct component *c, struct char_output output);
+// What the kernel said when it panicked; empty: it did not.
+const char *console_log_panic(const struct component *c);
 // Appends the last lines, each indented, with a head.
-void console_log_tail(const struct console_log *log, struct strbuf *out);
+void console_log_tail(const struct component *c, struct strbuf *out);

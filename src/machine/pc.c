@@ -28,6 +28,7 @@
 #include "dev/reset_control.h"
 #include "dev/rtc_mc146818.h"
 #include "dev/uart16550.h"
+#include "machine/console_log.h"
 #include "machine/dma_port.h"
 #include "mem/ioports.h"
 #include "mem/physmap.h"
@@ -170,6 +171,7 @@ static bool build_chipset(struct pc *pc, struct error *err)
                err) &&
            add(pc, &reset_control_type, "reset", NULL, err) &&
            add(pc, &debug_exit_type, "exit", NULL, err) &&
+           add(pc, &console_log_type, "console", NULL, err) &&
            add(pc, &pvpanic_type, "pvpanic", NULL, err) &&
            add(pc, &post_port_type, "post", NULL, err) &&
            add(pc, &post_port_type, "delay", NULL, err) &&
