@@ -135,6 +135,8 @@ bool facet_machine_restore(struct facet_machine *machine, const char *checkpoint
 // since is stored; the parent must stay where it is.
 bool facet_machine_checkpoint(struct facet_machine *machine, const char *path, const char *parent,
                               struct facet_error *err);
+// Host time that the last checkpoint took to save.
+double facet_machine_checkpoint_seconds(const struct facet_machine *machine);
 
 // Files that the guest can ask the simulator for (docs/formats/guest-operations.md): the one that
 // reads give, and the folder that gets what it writes; NULL: none.

@@ -111,12 +111,21 @@ bool facet_machine_restore(struct facet_machine *machine, const char *checkpoint
 bool facet_machine_checkpoint(struct facet_machine *machine, const char *path, const char *parent,
                               struct facet_error *err)
 {
+    double start = host_now();
     struct error inner;
 
     if (!machine->computer)
         return api_error(err, FACET_ERROR_USAGE,
                          "checkpoints are of computers, and none is booted");
-    return computer_save(machine->computer, path, parent, &inner) || api_fail(err, &inner);
+    if (!computer_save(machine->computer, path, parent, &inner))
+        return api_fail(err, &inner);
+    machine->checkpoint_seconds = host_now() - start;
+    return true;
+}
+
+double facet_machine_checkpoint_seconds(const struct facet_machine *machine)
+{
+    return machine->checkpoint_seconds;
 }
 
 void facet_machine_guest_files(struct facet_machine *machine, const char *read_file,

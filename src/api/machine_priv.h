@@ -32,6 +32,7 @@ struct facet_machine {
     struct console_file *console;   // owned (api/console.c); NULL: none
     struct strbuf dumps;            // of statistics, as text
     u64 *stats_before;              // owned; facet_machine_reset_stats; NULL: never
+    double checkpoint_seconds;      // host time of the last one
     facet_poll_fn *poll;
     void *poll_context;
     volatile sig_atomic_t stopped_by;

@@ -58,7 +58,8 @@ struct schedule {
     u64 next;          // of every
     const char *folder;
     bool incremental;
-    char *last; // owned: path of the last one
+    char *last;     // owned: path of the last one
+    double seconds; // host time of all runs between checkpoints
 };
 
 static volatile sig_atomic_t checkpoint_wanted;
@@ -168,7 +169,7 @@ static bool take_checkpoint(struct schedule *s, const struct facet_result *r,
         free(path);
         return false;
     }
-    cli_complain("checkpoint '%s'", path);
+    cli_complain("checkpoint '%s' (%.2f s)", path, facet_machine_checkpoint_seconds(s->machine));
     free(s->last);
     s->last = path;
     return true;
@@ -278,6 +279,8 @@ static bool run_scheduled(struct schedule *s, struct facet_result *r, struct fac
         next_stop(s, &insts, &ticks);
         if (!facet_machine_run_until(s->machine, insts, ticks, r, err))
             return false;
+        s->seconds += r->seconds;
+        r->seconds = s->seconds;
         if (r->end == FACET_END_LIMIT && is_due(s, r)) {
             if (!take_checkpoint(s, r, err))
                 return false;
