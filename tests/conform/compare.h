@@ -51,10 +51,10 @@ struct undefined {
 
 void undefined_find(const struct forms *f, const struct conform_case *c, struct undefined *ret);
 
-// Adds to *ret in what this host may differ from the guest's processor, by what it made of the
-// case.
+// Adds to *ret in what this host may differ from the guest's processor, by what came of the case.
 void vendor_find(const struct forms *f, const struct conform_case *c,
-                 const struct case_result *native, struct undefined *ret);
+                 const struct case_result *native, const struct case_result *facet,
+                 struct undefined *ret);
 // Whether it may differ for bad operands even in which exception comes, or by taking the bytes for
 // another instruction.
 bool vendor_unlike(const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o);

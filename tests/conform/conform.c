@@ -193,7 +193,7 @@ static bool agree(struct run *run, const struct conform_case *c, const struct ca
                   const struct case_result *facet, struct undefined *u, struct diffs *d)
 {
     undefined_find(&run->forms, c, u);
-    vendor_find(&run->forms, c, native, u);
+    vendor_find(&run->forms, c, native, facet, u);
     return compare(c, u, native, facet, d);
 }
 

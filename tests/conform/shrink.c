@@ -25,7 +25,7 @@ static bool differs(struct shrinker *s, const struct block_program *p)
         return false;
     subject_run(s->s, c, &s->result);
     undefined_find(s->f, c, &u);
-    vendor_find(s->f, c, native_spare_result(s->n), &u);
+    vendor_find(s->f, c, native_spare_result(s->n), &s->result, &u);
     return !compare(c, &u, native_spare_result(s->n), &s->result, &s->diffs);
 }
 

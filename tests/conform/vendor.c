@@ -201,12 +201,12 @@ static void of_gather(const ZydisDecodedOperand *o, struct undefined *u)
 }
 
 static void of_string(const ZydisDecodedInstruction *i, const struct case_result *native,
-                      struct undefined *u)
+                      const struct case_result *facet, struct undefined *u)
 {
     if (native->end != CASE_END_FAULT)
         return;
     if (vendor_differs(DIFFERS_CMPS_ORDER) && is_compare_string(i->mnemonic)) {
-        u->vendor |= native->vector != X86_EXC_PF;
+        u->vendor |= native->vector != facet->vector && facet->end == CASE_END_FAULT;
         u->which = true;
     }
     if (vendor_differs(DIFFERS_REP_FLAGS))
@@ -282,7 +282,8 @@ static void of_instruction(const struct conform_case *c, const ZydisDecodedInstr
 }
 
 void vendor_find(const struct forms *f, const struct conform_case *c,
-                 const struct case_result *native, struct undefined *ret)
+                 const struct case_result *native, const struct case_result *facet,
+                 struct undefined *ret)
 {
     ZydisDecodedInstruction i;
     ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
@@ -305,6 +306,6 @@ void vendor_find(const struct forms *f, const struct conform_case *c,
     ret->halves =
         vendor_differs(DIFFERS_REP_NARROW) && is_narrow_rep(&i) && (u32)c->in.gpr[X86_RCX] == 0;
     if (i.meta.category == ZYDIS_CATEGORY_STRINGOP)
-        of_string(&i, native, ret);
+        of_string(&i, native, facet, ret);
     of_instruction(c, &i, o, native, ret);
 }
