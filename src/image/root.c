@@ -118,6 +118,9 @@ static bool is_left_out(const struct tree_entry *entry)
         if (strcmp(entry->path, files[i]) == 0)
             return true;
     }
+    // Without its folder, the journal stays in memory: no log in the file system, and less to do.
+    if (strcmp(entry->path, "var/log/journal") == 0)
+        return true;
     if (S_ISDIR(entry->mode))
         return starts(entry->path, "tmp/") || starts(entry->path, "run/");
     return starts(entry->path, "var/log/") || starts(entry->path, "var/cache/") ||

@@ -54,6 +54,7 @@ MEMBERS = [
     (member("./etc/machine-id"), b"0123456789abcdef"),
     (member("./etc/resolv.conf"), b"nameserver of the host"),
     (member("./var/log/apt/history.log"), b"today"),
+    (member("./var/log/journal", tarfile.DIRTYPE, 0o2755), b""),
     (member("./var/cache/ldconfig/aux-cache"), b"cache"),
     (member("./tmp", tarfile.DIRTYPE, 0o1777), b""),
 ]
@@ -141,6 +142,7 @@ def test_logs_caches_and_what_is_the_hosts_are_left_out(image):
     assert "not found" in subprocess.run(
         ["debugfs", "-R", "stat /etc/resolv.conf", root], env=TOOLS, capture_output=True, text=True,
         check=True).stderr
+    assert "journal" not in debugfs(root, "ls /var/log")
     assert "history.log" not in debugfs(root, "ls /var/log/apt")
     assert "aux-cache" not in debugfs(root, "ls /var/cache/ldconfig")
 
