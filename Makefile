@@ -20,6 +20,10 @@ demo: setup
 test: setup # everything: all suites, both compilers, sanitizers
 	$(PYTHON) tools/run_tests.py
 
+test-long: setup # what takes hours: the nightly suites
+	@$(MAKE) --no-print-directory all
+	meson test -C $(BUILD) --no-rebuild --suite nightly --print-errorlogs --num-processes $$(nproc)
+
 check: all # what every commit must pass; seconds
 	meson test -C $(BUILD) --no-rebuild --suite quick --print-errorlogs
 
@@ -48,4 +52,4 @@ update-reference: all # docs/reference/, from what the program says of itself
 clean:
 	rm -rf $(BUILD) build-clang build-asan build-fuzz
 
-.PHONY: all setup demo test check bench conform fuzz lint fmt update-reference clean
+.PHONY: all setup demo test test-long check bench conform fuzz lint fmt update-reference clean

@@ -2,6 +2,7 @@
 """Debian's kernel for x86-64 virtual machines, as its package has it, fetched through apt once and
 kept in a cache folder (FACET_TEST_CACHE, or facet-tests in the user's cache)."""
 
+import fcntl
 import glob
 import os
 import shutil
@@ -50,18 +51,19 @@ def fetch(folder):
     if not packages:
         said = (done.stderr.strip().splitlines() or ["no such package"])[-1]
         pytest.skip("apt cannot fetch %s: %s" % (META_PACKAGE, said))
-    unpacked = os.path.join(folder, "unpacked-%d" % os.getpid())
+    unpacked = os.path.join(folder, "unpacked")
+    shutil.rmtree(unpacked, ignore_errors=True)
     subprocess.run(["dpkg-deb", "-x", packages[-1], unpacked], check=True)
-    try:
-        os.rename(unpacked, os.path.join(folder, "kernel"))
-    except OSError:  # another test was first
-        shutil.rmtree(unpacked)
+    os.rename(unpacked, os.path.join(folder, "kernel"))
+    os.remove(packages[-1])
 
 
 def debian_kernel():
     """The path of vmlinuz, or the test is skipped with the reason."""
     folder = cache_folder()
     pattern = os.path.join(folder, "kernel/boot/vmlinuz-*")
-    if not glob.glob(pattern):
-        fetch(folder)
+    with open(os.path.join(folder, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other tests want it, too
+        if not glob.glob(pattern):
+            fetch(folder)
     return sorted(glob.glob(pattern))[-1]
