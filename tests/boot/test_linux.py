@@ -133,7 +133,14 @@ def test_half_a_kernel_is_refused(computer, vmlinuz, tmp_path, part):
     assert "truncated" in run.complaints[0]
 
 
-def test_an_initial_ram_disk_that_is_none_is_the_kernels_to_tell(computer, vmlinuz, tmp_path):
+def test_an_initial_ram_disk_that_is_none(computer, vmlinuz, tmp_path):
     (tmp_path / "initrd").write_bytes(b"no archive at all\n" * 1000)
     run = computer.boot("--kernel", vmlinuz, "--initrd", tmp_path / "initrd", "--append", QUIET)
-    assert run.code == 121 and "Unable to mount root fs" in run.complaints[0]
+    assert run.code == 125 and run.console == ""
+    assert len(run.complaints) == 1 and "neither a cpio archive" in run.complaints[0]
+
+
+def test_a_truncated_initial_ram_disk_is_the_kernels_to_tell(computer, vmlinuz, ramdisk, tmp_path):
+    (tmp_path / "initrd").write_bytes(ramdisk("").read_bytes()[:1000000])
+    run = computer.boot("--kernel", vmlinuz, "--initrd", tmp_path / "initrd", "--append", QUIET)
+    assert run.code == 121 and "Initramfs unpacking failed" in run.console
