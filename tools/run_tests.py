@@ -20,12 +20,12 @@ JOBS = str(os.cpu_count() or 2)
 SANITIZERS = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1"]
 # build folder, what it shows, meson options, environment, meson test arguments
 BUILDS = [
-    ("build", "gcc, all suites but nightly", [], {}, ["--no-suite", "nightly"]),
+    ("build", "gcc, all suites but nightly", [], {}, ["--no-suite", "nightly", "--timeout-multiplier", "4"]),
     ("build-clang", "clang, quick suite", ["-Dwerror=true"], {"CC": "clang", "CXX": "clang++"},
-     ["--suite", "quick", "--no-suite", "house"]),
+     ["--suite", "quick", "--no-suite", "house", "--timeout-multiplier", "4"]),
     ("build-asan", "gcc with ASan and UBSan, quick suite", SANITIZERS, {},
      ["--suite", "quick", "--suite", "sanitize", "--no-suite", "house",
-      "--timeout-multiplier", "6"]),
+      "--timeout-multiplier", "12"]),
 ]
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1:handle_segv=0:allow_user_segv_handler=1",
