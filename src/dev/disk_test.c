@@ -164,6 +164,7 @@ static void parameters_that_contradict_are_refused(void **arg)
 {
     AUTO_FREE u8 *base = make_base(5);
 
+    (void)base; // owned until the end
     machine_refused("exclude each other", "file", in_folder("base"), "readonly", "true",
                     "write_through", "true", NULL);
     machine_refused("no overlay", "file", in_folder("base"), "readonly", "true", "overlay",

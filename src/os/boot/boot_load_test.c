@@ -259,6 +259,7 @@ static void the_initrd_obeys_the_limit_of_the_kernel(void **arg)
     AUTO_FREE u8 *data = archive(m, 0x2800);
     u32 most = 0x2000fff;
 
+    (void)data; // owned until the end
     take_bzimage(m);
     memcpy(m->image.setup + offsetof(struct setup_header, initrd_addr_max), &most, 4);
     load(m);
@@ -270,6 +271,7 @@ static void the_initrd_goes_below_a_kernel_at_the_top(void **arg)
     struct machine *m = *arg;
     AUTO_FREE u8 *data = archive(m, 0x2000);
 
+    (void)data; // owned until the end
     take_elf(m, (struct sample_elf){
                     .pa = RAM_BYTES - 0x3800, .entry = RAM_BYTES - 0x3800, .linux_note = true});
     m->range[2].size -= 0x800;
@@ -298,6 +300,7 @@ static void an_initrd_without_room_is_refused(void **arg)
     struct machine *m = *arg;
     AUTO_FREE u8 *data = archive(m, MiB(40));
 
+    (void)data; // owned until the end
     take_elf(m, (struct sample_elf){.pa = MiB(30), .entry = MiB(30), .linux_note = true});
     m->range[2].size = MiB(62);
     m->range[3] = (struct boot_range){MiB(100), MiB(20), BOOT_RANGE_RAM};

@@ -108,6 +108,7 @@ static void the_cpio_of_busybox_lists_it(void **arg)
         return;
     case 127:
         skip();
+        break;
     default:
         fail();
     }
