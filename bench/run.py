@@ -6,6 +6,8 @@ Every program does a number of equal rounds; a column's figure is (time of N rou
 / N, so that start-up does not count (it has a line of its own). Times are processor time. N is chosen
 for each column, so that a run takes about --seconds; the fastest of --repeat runs counts. Every
 run's output is compared with the native one's: a wrong result ends the benchmark.
+
+Then whole computers, beside qemu-system-x86_64 (boot.py); as a program it is called "boot".
 """
 
 import argparse
@@ -21,6 +23,8 @@ import sys
 import tempfile
 import time
 import zlib
+
+import boot
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OWN = ["integer", "branchy", "chase", "stream", "float", "sse", "avx2", "string", "recursion",
@@ -45,8 +49,7 @@ print(*sums)
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/"}
 
 
-class Wrong(Exception):
-    """A run failed or computed something else than the native one."""
+Wrong = boot.Wrong
 
 
 def make_text(path):
@@ -65,9 +68,9 @@ def workloads(build, folder, only):
              for name in OWN}
     found["gzip"] = lambda n: ["/usr/bin/gzip", "-6", "-n", "-c", *([text] * n or ["/dev/null"])]
     found["python3"] = lambda n: ["/usr/bin/python3", "-S", "-E", "-c", PYTHON_ROUND, str(n)]
-    unknown = sorted(set(only or []) - set(found))
+    unknown = sorted(set(only or []) - set(found) - {"boot"})
     if unknown:
-        sys.exit("bench: no program '%s'; there are %s" % (unknown[0], ", ".join(found)))
+        sys.exit("bench: no program '%s'; there are %s and boot" % (unknown[0], ", ".join(found)))
     return {name: found[name] for name in found if not only or name in only}
 
 
@@ -199,6 +202,25 @@ def peak_memory(column):
     return peak
 
 
+def bench_programs(args, folder):
+    """The table of programs, and what follows from it, printed as it comes."""
+    cols, rows = columns(args, folder), []
+    print(header(cols, bool(args.facet)))
+    for name, make in workloads(args.build, folder, args.programs).items():
+        rows.append(measure_program(name, make, cols, args))
+        print_row(rows[-1], cols)
+    start = startup(cols, args.repeat)
+    memory = {c.name: peak_memory(c) for c in cols}
+    means = {c.name: geomean([row[c.name]["ratio"] for row in rows]) for c in cols}
+    print("geometric mean of the ratios: "
+          + ", ".join("%s %.1fx" % (c.name, means[c.name]) for c in cols[1:]))
+    print("start-up of /bin/true: "
+          + ", ".join("%s %.1f ms" % (c.name, start[c.name] * 1e3) for c in cols))
+    print("peak memory of /bin/cat: "
+          + ", ".join("%s %.1f MiB" % (c.name, memory[c.name] / 1024) for c in cols))
+    return {"rows": rows, "geomean": means, "startup_seconds": start, "peak_kib": memory}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("programs", nargs="*", help="only these")
@@ -208,31 +230,21 @@ def main():
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
+    found = {"schema_version": 1, "cpu": cpu_name(), "kernel": platform.release(),
+             "date": time.strftime("%Y-%m-%d")}
+    print("%s, %s, %s; processor time of one round, the fastest of %d runs"
+          % (found["date"], found["cpu"], found["kernel"], args.repeat))
     with tempfile.TemporaryDirectory() as folder:
-        cols, rows = columns(args, folder), []
-        print("%s, %s, %s; processor time of one round, the fastest of %d runs"
-              % (time.strftime("%Y-%m-%d"), cpu_name(), platform.release(), args.repeat))
-        print(header(cols, bool(args.facet)))
         try:
-            for name, make in workloads(args.build, folder, args.programs).items():
-                rows.append(measure_program(name, make, cols, args))
-                print_row(rows[-1], cols)
-            start = startup(cols, args.repeat)
-            memory = {c.name: peak_memory(c) for c in cols}
+            if args.programs != ["boot"]:
+                found.update(bench_programs(args, folder))
+            if args.facet and (not args.programs or "boot" in args.programs):
+                found["boot"] = boot.measure(args.facet, args.repeat, folder)
         except Wrong as wrong:
             sys.exit("bench: %s" % wrong)
-    means = {c.name: geomean([row[c.name]["ratio"] for row in rows]) for c in cols}
-    print("geometric mean of the ratios: "
-          + ", ".join("%s %.1fx" % (c.name, means[c.name]) for c in cols[1:]))
-    print("start-up of /bin/true: "
-          + ", ".join("%s %.1f ms" % (c.name, start[c.name] * 1e3) for c in cols))
-    print("peak memory of /bin/cat: "
-          + ", ".join("%s %.1f MiB" % (c.name, memory[c.name] / 1024) for c in cols))
     if args.json:
         with open(args.json, "w", encoding="utf-8") as f:
-            json.dump({"schema_version": 1, "cpu": cpu_name(), "kernel": platform.release(),
-                       "date": time.strftime("%Y-%m-%d"), "rows": rows, "geomean": means,
-                       "startup_seconds": start, "peak_kib": memory}, f, indent=2)
+            json.dump(found, f, indent=2)
             f.write("\n")
 
 
