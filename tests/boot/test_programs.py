@@ -21,7 +21,7 @@ sort --parallel=2 -u words | wc
 gzip -9n <words | sha256sum
 gzip -c words | gzip -dc | cmp - words && echo same
 perl -e 'my %h; open F, "words"; while (<F>) { $h{length $_}++ } print map { "$_:$h{$_} " } sort { $a <=> $b } keys %h; print "\\n"'
-perl -e 'printf "%.17g %.17g %.17g\\n", sqrt(2), sin(1e22), exp(1) ** 33; print 2 ** 64, " ", 7 % -3, "\\n"; kill 9, $$'
+perl -e '$| = 1; printf "%.17g %.17g %.17g\\n", sqrt(2), sin(1e22), exp(1) ** 33; print 2 ** 64, " ", 7 % -3, "\\n"; kill 9, $$'
 perl -e 'my $n = fork; if (!$n) { exit 7 } waitpid $n, 0; print $? >> 8, "\\n"; $SIG{ALRM} = sub { print "alarm\\n"; exit 3 }; alarm 1; sleep 9'
 python3 -c 'import re, json; print(sum(i * i for i in range(1000)), 3 ** 200, json.dumps({"a": [1, 2.5, None]}), re.sub("a(.)", r"\\1", "abac"))'
 python3 -c 'import threading; l = []; t = [threading.Thread(target=l.append, args=(i,)) for i in range(20)]; [x.start() for x in t]; [x.join() for x in t]; print(sorted(l))'
