@@ -37,7 +37,7 @@ static u64 add_notes(u8 *at, const struct sample_elf *what)
     if (what->linux_note)
         size += add_note(at + size, "Linux", 0x101, "6.1.0", 6);
     if (what->program_note)
-        size += add_note(at + size, "GNU", NT_GNU_ABI_TAG, "\0\0\0", 16);
+        size += add_note(at + size, "GNU", NT_GNU_ABI_TAG, (const u8[16]){0}, 16);
     if (what->pvh)
         size += add_note(at + size, "Xen", 18, &what->pvh, 8);
     return size;
