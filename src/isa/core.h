@@ -22,6 +22,9 @@ struct tlb_entry {
 
 enum { CORE_TLB_BITS = 10, CORE_TLB_SIZE = 1 << CORE_TLB_BITS };
 #define CORE_TLB_EMPTY 1ull
+// With this bit in its tag an entry has its page but no host pointer yet: after a restore, memory
+// is only asked for when somebody uses it.
+#define CORE_TLB_DORMANT 2ull
 
 struct core_tlb {
     struct tlb_entry entry[CORE_TLB_SIZE];

@@ -457,8 +457,9 @@ static u32 collect(const struct x86_core *x86, struct saved_entry *out)
 
         for (u32 i = 0; i < CORE_TLB_SIZE; i++)
             if (tlb->entry[i].tag != CORE_TLB_EMPTY)
-                out[n++] = (struct saved_entry){
-                    .tag = tlb->entry[i].tag, .page = tlb->page[i], .index = t << 16 | i};
+                out[n++] = (struct saved_entry){.tag = tlb->entry[i].tag & CORE_PAGE_MASK,
+                                                .page = tlb->page[i],
+                                                .index = t << 16 | i};
     }
     return n;
 }
@@ -490,16 +491,12 @@ static bool restore_entry(struct x86_core *x86, const struct saved_entry *e)
 {
     u32 t = e->index >> 16, i = e->index & 0xffff;
     struct core_tlb *tlb;
-    u8 *host;
 
     if (t >= X86_PRIVILEGES * CORE_ACCESSES || i >= CORE_TLB_SIZE || e->tag & ~CORE_PAGE_MASK ||
         e->page & ~CORE_PAGE_MASK || core_tlb_index(e->tag) != i)
         return false;
     tlb = &x86->tlbs[t / CORE_ACCESSES][t % CORE_ACCESSES];
-    host = mem_port_host_page(&x86->core.mem, e->page, t % CORE_ACCESSES == CORE_WRITE);
-    if (!host)
-        return false;
-    tlb->entry[i] = (struct tlb_entry){.tag = e->tag, .addend = (u64)(uintptr_t)host - e->tag};
+    tlb->entry[i].tag = e->tag | CORE_TLB_DORMANT;
     tlb->page[i] = e->page;
     tlb->used[i / 64] |= 1ull << i % 64;
     return true;

@@ -69,13 +69,21 @@ enum x86_result x86_load_as(struct x86_core *c, u64 linear, void *data, u32 size
 enum x86_result x86_store_as(struct x86_core *c, u64 linear, const void *data, u32 size,
                              enum x86_privilege privilege);
 
+// Gives a dormant entry its host pointer; false when it had to be dropped (the page is no RAM).
+bool x86_tlb_wake(struct x86_core *c, u64 linear, enum core_access access,
+                  enum x86_privilege privilege);
+
 // Host address of [linear, linear + size) if that lies in one page of RAM that the TLB knows for
 // this access; else NULL.
 static inline u8 *x86_host(struct x86_core *c, u64 linear, u32 size, enum core_access access)
 {
     const struct tlb_entry *e = &c->core.tlb[access]->entry[core_tlb_index(linear)];
+    u64 tag = (linear + size - 1) & CORE_PAGE_MASK;
 
-    return e->tag == ((linear + size - 1) & CORE_PAGE_MASK) ? (u8 *)(linear + e->addend) : NULL;
+    return e->tag == tag || (UNLIKELY(e->tag == (tag | CORE_TLB_DORMANT)) &&
+                             x86_tlb_wake(c, linear, access, (enum x86_privilege)c->privilege))
+               ? (u8 *)(linear + e->addend)
+               : NULL;
 }
 
 static inline enum x86_result x86_load(struct x86_core *c, u64 linear, void *data, u32 size)

@@ -36,7 +36,8 @@ static enum x86_result locate(struct x86_core *c, struct piece *p, enum core_acc
     u64 tag = p->linear & CORE_PAGE_MASK;
     enum x86_result r;
 
-    if (tlb->entry[i].tag == tag) {
+    if (tlb->entry[i].tag == tag || (tlb->entry[i].tag == (tag | CORE_TLB_DORMANT) &&
+                                     x86_tlb_wake(c, p->linear, access, privilege))) {
         p->pa = tlb->page[i] | (p->linear & ~CORE_PAGE_MASK);
         p->host = (u8 *)(uintptr_t)(p->linear + tlb->entry[i].addend);
         return X86_OK;

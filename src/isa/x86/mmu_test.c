@@ -295,6 +295,56 @@ static void stores_to_code_are_reported(void **state)
     assert_null(x86_host(&b->c, VA, 1, CORE_WRITE));
 }
 
+// What a restore leaves: the entry's page is known, its memory not yet.
+static void put_to_sleep(struct bench *b, enum core_access access, paddr page)
+{
+    struct core_tlb *tlb = &b->c.tlbs[b->c.privilege][access];
+    u32 i = core_tlb_index(VA);
+
+    tlb->entry[i] = (struct tlb_entry){.tag = VA | CORE_TLB_DORMANT};
+    tlb->page[i] = page;
+    tlb->used[i / 64] |= 1ull << i % 64;
+}
+
+static void dormant_entries_hit_without_a_walk(void **state)
+{
+    struct bench *b = *state;
+    u32 v = 0x12345678;
+
+    *entry(b, PT, 1) = 0; // a walk would fault
+    put_to_sleep(b, CORE_READ, PAGE);
+    put_to_sleep(b, CORE_WRITE, PAGE);
+    assert_int_equal(x86_store_slow(&b->c, VA + 4, &v, 4), X86_OK);
+    assert_ptr_equal(x86_host(&b->c, VA + 4, 4, CORE_READ), b->ram + PAGE + 4);
+    assert_memory_equal(b->ram + PAGE + 4, &v, 4);
+}
+
+static void dormant_entries_are_flushed_like_others(void **state)
+{
+    struct bench *b = *state;
+
+    put_to_sleep(b, CORE_READ, PAGE);
+    x86_tlb_flush_page(&b->c, VA);
+    assert_null(x86_host(&b->c, VA, 1, CORE_READ));
+    put_to_sleep(b, CORE_READ, PAGE);
+    x86_tlb_flush(&b->c, false);
+    assert_null(x86_host(&b->c, VA, 1, CORE_READ));
+    put_to_sleep(b, CORE_WRITE, PAGE);
+    x86_tlb_protect_page(&b->c.core, PAGE);
+    assert_null(x86_host(&b->c, VA, 1, CORE_WRITE));
+}
+
+static void dormant_entries_of_what_is_no_memory_walk(void **state)
+{
+    struct bench *b = *state;
+    u32 v;
+
+    *entry(b, PT, 1) = 0;
+    put_to_sleep(b, CORE_READ, 1ull << 40);
+    assert_int_equal(x86_load(&b->c, VA, &v, 4), X86_FAULT);
+    assert_int_equal(b->c.fault.vector, X86_EXC_PF);
+}
+
 static void user_and_supervisor_entries_are_apart(void **state)
 {
     struct bench *b = *state;
@@ -361,6 +411,9 @@ int main(void)
         TEST(accesses_across_pages_happen_as_a_whole),
         TEST(devices_see_each_access_and_its_size),
         TEST(stores_to_code_are_reported),
+        TEST(dormant_entries_hit_without_a_walk),
+        TEST(dormant_entries_are_flushed_like_others),
+        TEST(dormant_entries_of_what_is_no_memory_walk),
         TEST(user_and_supervisor_entries_are_apart),
         TEST(ac_lifts_smap_only_while_it_is_set),
         TEST(alignment_is_checked_for_users_who_ask),

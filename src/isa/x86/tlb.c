@@ -4,6 +4,8 @@
 // structures and the page holds no decoded code; so whoever hits needs no further check.
 #include "isa/x86/mmu_priv.h"
 
+#include "base/bug.h"
+
 static void set_entry(struct core_tlb *tlb, u64 linear, paddr page, const u8 *host)
 {
     u32 i = core_tlb_index(linear);
@@ -67,6 +69,22 @@ void x86_tlb_fill(struct x86_core *c, u64 linear, const struct x86_mapping *m,
         set_entry(&tlb[CORE_READ], linear, m->page, host);
 }
 
+bool x86_tlb_wake(struct x86_core *c, u64 linear, enum core_access access,
+                  enum x86_privilege privilege)
+{
+    struct core_tlb *tlb = &c->tlbs[privilege][access];
+    u32 i = core_tlb_index(linear);
+    const u8 *host = mem_port_host_page(&c->core.mem, tlb->page[i], access == CORE_WRITE);
+
+    ASSERT(tlb->entry[i].tag & CORE_TLB_DORMANT);
+    if (!host) {
+        drop_entry(tlb, i);
+        return false;
+    }
+    set_entry(tlb, tlb->entry[i].tag, tlb->page[i], host);
+    return true;
+}
+
 void x86_tlb_flush(struct x86_core *c, bool global_too)
 {
     for (u32 p = 0; p < X86_PRIVILEGES; p++)
@@ -87,7 +105,7 @@ void x86_tlb_flush_page(struct x86_core *c, u64 linear)
     }
     for (u32 p = 0; p < X86_PRIVILEGES; p++)
         for (u32 a = 0; a < CORE_ACCESSES; a++)
-            if (c->tlbs[p][a].entry[i].tag == tag)
+            if ((c->tlbs[p][a].entry[i].tag & ~CORE_TLB_DORMANT) == tag)
                 drop_entry(&c->tlbs[p][a], i);
     core_jump_clear_page(&c->core, linear);
 }
