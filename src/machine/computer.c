@@ -34,10 +34,10 @@ static STAT_FIELDS(computer_stats_data, COMPUTER_STATS);
 struct computer {
     struct config config;
     struct sim sim;
-    struct component *pc; // of the sim
-    struct boot_image kernel;
-    struct strbuf initrd;
-    char *append; // owned
+    struct component *pc;     // of the sim
+    struct boot_image kernel; // until it is loaded
+    struct strbuf initrd;     // until it is loaded
+    char *append;             // owned
     enum boot_entry entry;
     struct component *console; // of the pc: console_log
     struct simop simop;
@@ -45,6 +45,12 @@ struct computer {
     struct stat_set stats;
     struct computer_stats_data n;
 };
+
+static void release_files(struct computer *m)
+{
+    boot_image_release(&m->kernel);
+    strbuf_release(&m->initrd);
+}
 
 void computer_free(struct computer *m)
 {
@@ -54,8 +60,7 @@ void computer_free(struct computer *m)
     stat_set_release(&m->stats);
     sim_release(&m->sim);
     config_release(&m->config);
-    boot_image_release(&m->kernel);
-    strbuf_release(&m->initrd);
+    release_files(m);
     simop_release(&m->simop);
     free(m->append);
     free(m);
@@ -134,7 +139,7 @@ static bool read_files(struct computer *m, const struct computer_options *o, str
     return !o->initrd || read_initrd(o->initrd, &m->initrd, err);
 }
 
-// What firmware and boot loader do: after every reset of the machine.
+// What firmware and boot loader do. Once: a reset ends the run.
 static bool load(struct computer *m, struct error *err)
 {
     struct component *first = pc_core(m->pc, 0);
@@ -172,6 +177,8 @@ struct computer *computer_new(const struct computer_options *o, struct error *er
     sim_reset(&m->sim);
     if (!load(m, err))
         goto fail;
+    // Tens of megabytes that nobody needs any more.
+    release_files(m);
     simop_init(&m->simop, m->pc);
     add_stats(m);
     return m;
