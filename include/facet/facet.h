@@ -102,9 +102,10 @@ struct facet_boot {
     const char *append; // the kernel's command line; NULL: one that uses the first serial port
 };
 
-// Builds a computer and loads the kernel, ready to run from its first instruction. Besides the
-// settings, every parameter of its components can be set: "pc.uart0.char_ticks", and components can
-// be added: "pc.disk0.type". docs/formats/machine.md
+// Builds a computer and loads the kernel, ready to run from its first instruction. Settings that
+// were not set are as the board's description has them (512 MiB of memory). Besides them, every
+// parameter of its components can be set: "pc.uart0.char_ticks", and components can be added:
+// "pc.disk0.type". docs/formats/machine.md
 bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *boot,
                         struct facet_error *err);
 

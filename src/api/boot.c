@@ -33,7 +33,7 @@ static const char *setting_text(const struct settings *s, const char *name, stru
     return strbuf_text(out);
 }
 
-// The settings that are parameters of the board, then the assignments, which win.
+// The settings that are parameters of the board and were set, then the assignments, which win.
 static char **all_assignments(const struct facet_machine *machine)
 {
     static const char *const board[] = {"mem", "cpus", "clock", "quantum", "cpuid", "seed"};
@@ -43,6 +43,8 @@ static char **all_assignments(const struct facet_machine *machine)
     for (u32 i = 0; i < ARRAY_SIZE(board); i++) {
         AUTO(strbuf) struct strbuf line = {0};
 
+        if (!(machine->given >> params_find(settings_fields, board[i]) & 1))
+            continue;
         strbuf_printf(&line, "pc.%s=%s", board[i],
                       setting_text(&machine->settings, board[i], &text));
         VEC_PUSH(&all, xstrdup(strbuf_text(&line)));

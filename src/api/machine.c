@@ -56,6 +56,15 @@ static void add_assignment(struct facet_machine *machine, const char *path, cons
     VEC_PUSH(&machine->assignments, xstrdup(strbuf_text(&text)));
 }
 
+static bool set(struct facet_machine *machine, const char *path, const char *value,
+                struct error *err)
+{
+    if (!settings_set(&machine->settings, path, value, &machine->arena, err))
+        return false;
+    machine->given |= 1ull << params_find(settings_fields, path);
+    return true;
+}
+
 bool facet_machine_set(struct facet_machine *machine, const char *path, const char *value,
                        struct facet_error *err)
 {
@@ -67,8 +76,7 @@ bool facet_machine_set(struct facet_machine *machine, const char *path, const ch
         add_assignment(machine, path, value);
         return true;
     }
-    return settings_set(&machine->settings, path, value, &machine->arena, &inner) ||
-           api_fail(err, &inner);
+    return set(machine, path, value, &inner) || api_fail(err, &inner);
 }
 
 // One line of a settings file.
@@ -79,7 +87,7 @@ static void read_setting(struct facet_machine *machine, struct config *cfg,
 
     if (node->kind != CONFIG_VALUE)
         config_problem(cfg, node, "%s: wants one value", node->key);
-    else if (!settings_set(&machine->settings, node->key, node->text, &machine->arena, &inner))
+    else if (!set(machine, node->key, node->text, &inner))
         config_problem(cfg, node, "%s", inner.message);
 }
 

@@ -21,6 +21,7 @@ struct assignments {
 
 struct facet_machine {
     struct settings settings;
+    u64 given;                      // bit n: setting n was set; others are the board's to decide
     struct arena arena;             // of texts among the settings
     struct assignments assignments; // "pc.uart0.char_ticks=1us"
     unsigned disks, shares, nets;   // added so far

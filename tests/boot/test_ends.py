@@ -224,3 +224,14 @@ def test_a_restored_guest_is_stuck_at_the_same_instruction(computer, program):
     run = computer.boot("--kernel", kernel, "--stuck-after", "5ms", "--checkpoint-at", "3ms")
     again = computer.restore(run.checkpoints[0], "--stuck-after", "5ms")
     assert again.outcome == {**run.outcome, "console": ""}
+
+
+def test_a_description_says_what_the_board_has(computer, program, tmp_path):
+    config = tmp_path / "machine.yaml"
+    config.write_text("pc: {cpus: 3}\n")
+    words = ["--kernel", program("EXIT 0"), "--config", config, "--allow-idle-cpus"]
+    stats = computer.boot(*words).file("stats.txt")
+    assert "pc.cpu2.numInsts" in stats and "pc.cpu3.numInsts" not in stats
+    # the command line wins
+    stats = computer.boot(*words, "--cpus", "2").file("stats.txt")
+    assert "pc.cpu1.numInsts" in stats and "pc.cpu2.numInsts" not in stats
