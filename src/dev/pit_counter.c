@@ -389,8 +389,10 @@ static bool counter_after_load(struct component *c, struct error *err)
 {
     const struct counter_state *st = &counter_of(c)->st;
 
+    // Only a periodic count that runs has an end that a new one can wait for; it divides by it.
     if (st->mode >= MODES || st->access > ACCESS_WORD || st->bcd > 1 || st->initial > 65536 ||
-        (periodic(counter_of(c)) && st->running && st->initial < 2))
+        (periodic(counter_of(c)) && st->running && st->initial < 2) ||
+        (st->switching && !(periodic(counter_of(c)) && st->running)))
         return error_set(err, ERROR_INPUT, "%s: no such state of a counter", c->path);
     return true;
 }
