@@ -42,7 +42,7 @@ struct driver {
     size_t left;
     tick time;
     unsigned copies, resets;
-    u16 avail[4];        // of virtio's queues
+    u16 avail[4];         // of virtio's queues
     u16 admin_tail, tail; // of NVMe's
 };
 
@@ -82,9 +82,9 @@ static u64 take_value(struct driver *d)
 static const struct {
     u16 base, size;
 } ports[] = {
-    {0x20, 2},   {0xa0, 2},  {0x4d0, 2}, {0x40, 4},   {0x60, 5},   {0x70, 2},   {0x80, 1},
-    {0xed, 1},   {0xf4, 4},  {0x505, 1}, {0x600, 64}, {0xcf8, 8},  {0xcf9, 1},  {0x3f8, 8},
-    {0x2f8, 8},  {0x3e8, 8}, {0x2e8, 8}, {0xe4, 8},   {0xc000, 64},
+    {0x20, 2},  {0xa0, 2},  {0x4d0, 2}, {0x40, 4},   {0x60, 5},    {0x70, 2},  {0x80, 1},
+    {0xed, 1},  {0xf4, 4},  {0x505, 1}, {0x600, 64}, {0xcf8, 8},   {0xcf9, 1}, {0x3f8, 8},
+    {0x2f8, 8}, {0x3e8, 8}, {0x2e8, 8}, {0xe4, 8},   {0xc000, 64},
 };
 
 static paddr take_port(struct driver *d)
@@ -193,17 +193,21 @@ static void do_line(struct driver *d)
     static const struct {
         const char *path;
         unsigned inputs;
-    } takers[] = {{"pc.isa", 16}, {"pc.ioapic", 24}, {"pc.pic", 16}, {"pc.cpu0.apic", 2},
+    } takers[] = {{"pc.isa", 16},
+                  {"pc.ioapic", 24},
+                  {"pc.pic", 16},
+                  {"pc.cpu0.apic", 2},
                   {"pc.cpu1.apic", 2}};
     u64 which = take(d, 1), number = take(d, 1);
     unsigned taker = which % ARRAY_SIZE(takers);
     struct error err;
 
-    TWIN_EACH (&d->twin, m) {
+    TWIN_EACH(&d->twin, m)
+    {
         struct irq_line line;
 
-        must(component_irq_line(m->pc, takers[taker].path,
-                                (unsigned)number % takers[taker].inputs, &line, &err),
+        must(component_irq_line(m->pc, takers[taker].path, (unsigned)number % takers[taker].inputs,
+                                &line, &err),
              &err);
         irq_line_set(&line, which & 0x80);
     }
@@ -217,7 +221,8 @@ static void do_characters(struct driver *d)
 
     for (u64 i = 0; i < count; i++)
         text[i] = (u8)take(d, 1);
-    TWIN_EACH (&d->twin, m) {
+    TWIN_EACH(&d->twin, m)
+    {
         struct component *c = machine_part(m, consoles[which % ARRAY_SIZE(consoles)]);
         const struct char_device_ops *ops = component_interface(c, "char_device");
 
@@ -233,7 +238,8 @@ static void do_frame(struct driver *d)
 
     for (size_t i = 0; i < MIN(size, given); i++)
         frame[i] = (u8)take(d, 1);
-    TWIN_EACH (&d->twin, m) {
+    TWIN_EACH(&d->twin, m)
+    {
         struct component *c = machine_part(m, "net0");
         const struct net_device_ops *ops = component_interface(c, "net_device");
 
@@ -482,8 +488,8 @@ static void do_life(struct driver *d)
         twin_copy(&d->twin);
     } else if (what >= 0xf4 && d->resets < RESETS_MAX) {
         d->resets++;
-        TWIN_EACH (&d->twin, m)
-            sim_reset(&m->sim);
+        TWIN_EACH(&d->twin, m)
+        sim_reset(&m->sim);
         master_all(d);
     }
 }

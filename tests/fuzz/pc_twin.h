@@ -53,8 +53,7 @@ struct twin {
 };
 
 // The machines that are to do what is done.
-#define TWIN_EACH(t, one) \
-    for (struct machine *one = (t)->m; one < (t)->m + (t)->count; one++)
+#define TWIN_EACH(t, one) for (struct machine *one = (t)->m; one < (t)->m + (t)->count; one++)
 
 static inline void must(bool good, const struct error *err)
 {
@@ -310,7 +309,8 @@ static inline u64 twin_access(struct twin *t, unsigned core, bool port, paddr at
 
     if (at % MEM_PAGE_SIZE + size > MEM_PAGE_SIZE)
         size = (unsigned)(MEM_PAGE_SIZE - at % MEM_PAGE_SIZE);
-    TWIN_EACH (t, m) {
+    TWIN_EACH(t, m)
+    {
         struct x86_core *x86 = pc_core_x86(pc_core(m->pc, core % TWIN_CPUS));
         u64 data = write ? value : 0;
 
@@ -335,7 +335,8 @@ static inline void twin_msr(struct twin *t, unsigned core, u32 index, u64 value,
 {
     u64 answers[2] = {0};
 
-    TWIN_EACH (t, m) {
+    TWIN_EACH(t, m)
+    {
         struct x86_core *x86 = pc_core_x86(pc_core(m->pc, core % TWIN_CPUS));
         u64 data = value;
         bool good = write ? x86_msr_write(x86, index, value) : x86_msr_read(x86, index, &data);
@@ -350,7 +351,8 @@ static inline void twin_interrupt(struct twin *t, unsigned core)
 {
     int vectors[2] = {0};
 
-    TWIN_EACH (t, m) {
+    TWIN_EACH(t, m)
+    {
         struct x86_core *x86 = pc_core_x86(pc_core(m->pc, core % TWIN_CPUS));
 
         vectors[m - t->m] = x86->irq ? x86->apic->acknowledge(x86->apic_ctx) : -2;
@@ -362,7 +364,8 @@ static inline void twin_interrupt(struct twin *t, unsigned core)
 // Events come at most every 30 ns for each of a handful of timers.
 static inline void twin_advance(struct twin *t, tick ticks)
 {
-    TWIN_EACH (t, m) {
+    TWIN_EACH(t, m)
+    {
         struct event_queue *q = &m->sim.queue;
         u64 fired = event_queue_run(q, q->now + ticks);
 
