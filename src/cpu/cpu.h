@@ -8,21 +8,56 @@ struct cpu;
 
 struct cpu_ops {
     const char *name; // "functional"
-    // Runs the core until something leaves it or max_insts instructions are done.
-    enum core_exit (*run)(struct cpu *cpu, u64 max_insts, u64 *ret_insts);
+    // Runs the core until something leaves it or max_insts instructions are done. A timed model
+    // also comes back, with CORE_LIMIT, once its time has reached `until`; it leaves for any other
+    // reason only when nothing is in flight. Models without timing ignore `until`.
+    enum core_exit (*run)(struct cpu *cpu, u64 max_insts, tick until, u64 *ret_insts);
     // Asks a running CPU to come back soon with CORE_STOP; safe in a signal handler.
     void (*kick)(struct cpu *cpu);
+    // Timed models: whether nothing is in flight, so that another model may take over. While it is
+    // asked to drain, run executes no new instructions.
+    bool (*drained)(const struct cpu *cpu);
+    // The model becomes the one of its core, which other models may have changed; its time goes on
+    // from `now`. And the opposite. Both only with nothing in flight. NULL: nothing to do.
+    void (*activate)(struct cpu *cpu, tick now);
+    void (*deactivate)(struct cpu *cpu);
     void (*free)(struct cpu *cpu);
 };
 
 struct cpu {
     const struct cpu_ops *ops;
     struct core *core; // borrowed: the slot that the model is active on
+    bool timed;        // has a time of its own
+    bool draining;     // timed models: execute nothing new
+    tick now;          // of a timed model: that of its core
 };
 
 static inline enum core_exit cpu_run(struct cpu *cpu, u64 max_insts, u64 *ret_insts)
 {
-    return cpu->ops->run(cpu, max_insts, ret_insts);
+    return cpu->ops->run(cpu, max_insts, ~(tick)0, ret_insts);
+}
+
+static inline enum core_exit cpu_run_until(struct cpu *cpu, u64 max_insts, tick until,
+                                           u64 *ret_insts)
+{
+    return cpu->ops->run(cpu, max_insts, until, ret_insts);
+}
+
+static inline bool cpu_drained(const struct cpu *cpu)
+{
+    return !cpu->ops->drained || cpu->ops->drained(cpu);
+}
+
+static inline void cpu_activate(struct cpu *cpu, tick now)
+{
+    if (cpu->ops->activate)
+        cpu->ops->activate(cpu, now);
+}
+
+static inline void cpu_deactivate(struct cpu *cpu)
+{
+    if (cpu->ops->deactivate)
+        cpu->ops->deactivate(cpu);
 }
 
 static inline void cpu_kick(struct cpu *cpu)

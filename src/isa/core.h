@@ -122,6 +122,8 @@ struct block_cache;
 // The time at a core, as its time stamp counter and the devices it accesses see it: `base` and then
 // period / share ticks per instruction. A core that takes turns with others on a machine's one
 // thread has a share of more than 1: in its turn it runs that many times faster than its clock.
+// With a share of 0 instructions take no time of their own: base is the time, and a timing model
+// sets it.
 struct core_time {
     tick base;
     u64 insts; // done since base, before the current run
@@ -147,7 +149,14 @@ struct core {
     struct block **link;     // the direct link that waits for the next block that is looked up
     i64 run_budget;          // budget at the start of this run: run_budget - budget are done
     u32 id;
+    u32 speculation;   // levels of it; 0: what is executed counts
+    u32 mapping_epoch; // counts what the guest flushes from its TLBs
     struct mem_port mem;
+    // Of a timing model: before the current instruction reads the time or accesses a device. The
+    // records of all before it are in `trace`; the model sets `time` to when it is executed. NULL:
+    // `time` is right.
+    void (*sync)(struct core *core, void *ctx, enum core_sync why);
+    void *sync_ctx;
     // Of the engine that caches decoded blocks; NULL when there is none.
     struct block_cache *cache;
     bool (*page_has_code)(struct block_cache *cache, paddr page);
@@ -174,8 +183,17 @@ static inline tick core_now(const struct core *c)
 {
     u64 n = c->time.insts + core_exact_insts(c);
 
+    if (c->time.share == 0)
+        return c->time.base;
     return c->time.base + (c->time.share == 1 ? n * c->time.period
                                               : (tick)((u128)n * c->time.period / c->time.share));
+}
+
+// Makes the time exact for the current instruction.
+static inline void core_sync(struct core *c, enum core_sync why)
+{
+    if (c->sync)
+        c->sync(c, c->sync_ctx, why);
 }
 
 // From now on, `insts` instructions after `base`.

@@ -160,11 +160,22 @@ enum core_exit {
     CORE_YIELD, // waits for other cores in a loop, which may as well have their turn (x86: PAUSE)
     CORE_SHUTDOWN, // the guest cannot go on (x86: triple fault)
     CORE_DEBUG, // a breakpoint of a debugger outside of the guest, or behind an access it watches
+    CORE_WRONG_PATH, // speculation cannot go on: a fault, a device, an instruction that serialises
 };
+
+// How deep speculation nests: mispredicted branches on the wrong path of others.
+enum { CORE_SPECULATION_MAX = 16 };
 
 struct core;
 struct block;
 struct mem_port;
+struct timed_walk;
+
+// Why the current instruction asks for the exact time (core.sync).
+enum core_sync {
+    CORE_SYNC_TIME,   // it reads the time
+    CORE_SYNC_DEVICE, // it accesses a device
+};
 
 // What translate may need for one block.
 enum { ISA_BLOCK_BYTES = 64 * 1024 };
@@ -191,9 +202,24 @@ struct isa_ops {
     // Finds what is pending between two blocks (interrupts, single-step traps, halt). Returns the
     // reason to leave or CORE_CONTINUE.
     enum core_exit (*check_events)(struct core *c);
+    // Whether check_events would find anything: a model with instructions in flight lets them go
+    // first.
+    bool (*pending)(const struct core *c);
+    // What a hardware walker reads to translate va, without doing it; false where nothing is
+    // mapped.
+    bool (*walk)(const struct core *c, vaddr va, struct timed_walk *ret);
     // Brings what the engine keeps in host registers and in lazy form (MXCSR, flags) in and out.
     void (*enter)(struct core *c);
     void (*leave)(struct core *c);
+    // Execution that will be undone: the wrong path behind a branch. speculate remembers the state
+    // and returns its level (0 is the outermost; at most CORE_SPECULATION_MAX - 1). From then on
+    // nothing that the core does is seen by anybody else: stores go to an overlay that its own
+    // loads see, no accessed or dirty bit is set, nothing is delivered, and what cannot be undone
+    // ends the run with CORE_WRONG_PATH (the pc is then that of the instruction). The caller sets
+    // the pc to where the wrong path begins. rewind brings back the state at `level` and forgets
+    // that level and all above it. Both between blocks only, outside of enter and leave.
+    u32 (*speculate)(struct core *c);
+    void (*rewind)(struct core *c, u32 level);
     const char *(*reg_name)(u8 uop_reg);
     const char *(*opcode_name)(u16 opcode);
 };

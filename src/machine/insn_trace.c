@@ -110,13 +110,14 @@ static enum core_exit run_one(struct traced_cpu *t, struct x86_core *c, u64 *ret
     return exit;
 }
 
-static enum core_exit traced_run(struct cpu *cpu, u64 max_insts, u64 *ret_insts)
+static enum core_exit traced_run(struct cpu *cpu, u64 max_insts, tick until, u64 *ret_insts)
 {
     struct traced_cpu *t = (struct traced_cpu *)cpu;
     struct x86_core *c = x86_core_of(cpu->core);
     enum core_exit exit = CORE_LIMIT;
     u64 total = 0;
 
+    (void)until; // wraps models without timing
     trace_outside(t, c);
     while (total < max_insts && exit == CORE_LIMIT) {
         u64 done = 0;

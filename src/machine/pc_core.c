@@ -79,6 +79,7 @@ void pc_core_set_model(struct component *c, struct cpu *model)
 
 static void before_device(struct pc_core *core)
 {
+    core_sync(&core->x86->core, CORE_SYNC_DEVICE);
     core->links.before_device(core->links.context, &core->base);
 }
 

@@ -22,8 +22,9 @@ struct code_page {
 
 struct block_cache {
     u8 *pool;
-    u64 pool_bytes, used;
+    u64 pool_bytes, used, end; // two halves: used is behind the blocks of the current one
     bool traced;
+    struct block_cache *sibling; // of the same machine, for the other engine; NULL: none
     u32 n_cores;
     struct core *cores[MAX_CORES];
     struct block_cache_stats n;
@@ -41,7 +42,8 @@ struct block_cache *block_cache_new(u64 pool_bytes, bool traced, struct error *e
         return NULL;
     }
     bc->traced = traced;
-    bc->pool_bytes = MAX(pool_bytes, 4 * (u64)ISA_BLOCK_BYTES);
+    bc->pool_bytes = MAX(pool_bytes / 2, 4 * (u64)ISA_BLOCK_BYTES) * 2;
+    bc->end = bc->pool_bytes / 2;
     bc->pool = mmap(NULL, bc->pool_bytes, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (bc->pool == MAP_FAILED) {
@@ -81,7 +83,7 @@ static struct code_page **page_slot(struct block_cache *bc, paddr page)
 
 static bool page_has_code(struct block_cache *bc, paddr page)
 {
-    return *page_slot(bc, page) != NULL;
+    return *page_slot(bc, page) || (bc->sibling && *page_slot(bc->sibling, page));
 }
 
 static void *pool_take(struct block_cache *bc, size_t size)
@@ -89,7 +91,7 @@ static void *pool_take(struct block_cache *bc, size_t size)
     void *p = bc->pool + bc->used;
 
     bc->used += (size + 63) & ~(size_t)63;
-    ASSERT(bc->used <= bc->pool_bytes);
+    ASSERT(bc->used <= bc->end);
     return p;
 }
 
@@ -140,7 +142,8 @@ void block_cache_flush(struct block_cache *bc)
     hand_out_records(bc);
     memset(bc->hash, 0, sizeof(bc->hash));
     memset(bc->pages, 0, sizeof(bc->pages));
-    bc->used = 0;
+    bc->used = bc->end % bc->pool_bytes;
+    bc->end = bc->used + bc->pool_bytes / 2;
     for (u32 i = 0; i < bc->n_cores; i++) {
         core_jump_clear(bc->cores[i]);
         bc->cores[i]->block = NULL;
@@ -193,7 +196,7 @@ static void kill(struct block_cache *bc, struct core *core, struct block *b)
 
 // A store went to [pa, pa + size), within one page that has code. Blocks that it touches die; the
 // page stays a code page (its stores stay slow) until the next flush unless no block is left.
-static void code_written(struct block_cache *bc, struct core *core, paddr pa, u32 size)
+static void written(struct block_cache *bc, struct core *core, paddr pa, u32 size)
 {
     paddr page = pa & CORE_PAGE_MASK;
     struct code_page *cp = *page_slot(bc, page);
@@ -216,13 +219,38 @@ static void code_written(struct block_cache *bc, struct core *core, paddr pa, u3
         *page_slot(bc, page) = cp->next;
 }
 
+static void code_written(struct block_cache *bc, struct core *core, paddr pa, u32 size)
+{
+    written(bc, core, pa, size);
+    if (bc->sibling)
+        written(bc->sibling, core, pa, size);
+}
+
+void block_cache_pair(struct block_cache *a, struct block_cache *b)
+{
+    ASSERT(!a->sibling && !b->sibling && a->traced != b->traced);
+    a->sibling = b;
+    b->sibling = a;
+}
+
 void block_cache_attach(struct block_cache *bc, struct core *core)
 {
+    for (u32 i = 0; i < bc->n_cores; i++)
+        if (bc->cores[i] == core)
+            return;
     ASSERT(bc->n_cores < MAX_CORES);
     bc->cores[bc->n_cores++] = core;
-    core->cache = bc;
     core->page_has_code = page_has_code;
     core->code_written = code_written;
+    if (!core->cache)
+        block_cache_select(bc, core);
+}
+
+void block_cache_select(struct block_cache *bc, struct core *core)
+{
+    if (core->cache == bc)
+        return;
+    core->cache = bc;
     core_jump_clear(core);
 }
 
@@ -243,7 +271,7 @@ static bool decode(struct block_cache *bc, struct core *core, paddr pa, struct b
     size_t used;
     struct block *b;
 
-    if (bc->used + ISA_BLOCK_BYTES + 2 * sizeof(struct code_page) + 128 > bc->pool_bytes) {
+    if (bc->used + ISA_BLOCK_BYTES + 2 * sizeof(struct code_page) + 128 > bc->end) {
         block_cache_flush(bc);
         bc->n.flushes++;
     }

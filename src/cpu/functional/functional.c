@@ -46,13 +46,14 @@ static enum core_exit run_chunk(struct functional *f, struct core *core)
     }
 }
 
-static enum core_exit functional_run(struct cpu *cpu, u64 max_insts, u64 *ret_insts)
+static enum core_exit functional_run(struct cpu *cpu, u64 max_insts, tick until, u64 *ret_insts)
 {
     struct functional *f = (struct functional *)cpu;
     struct core *core = cpu->core;
     enum core_exit exit = CORE_LIMIT;
     u64 done = 0;
 
+    (void)until;
     core->trace = f->batch;
     while (done < max_insts && exit == CORE_LIMIT) {
         u64 chunk = MIN(max_insts - done, (u64)CHUNK);
@@ -81,6 +82,13 @@ static void functional_kick(struct cpu *cpu)
     atomic_store_explicit(&((struct functional *)cpu)->kicked, true, memory_order_relaxed);
 }
 
+static void functional_activate(struct cpu *cpu, tick now)
+{
+    (void)now;
+    cpu->core->sync = NULL;
+    block_cache_select(((struct functional *)cpu)->bc, cpu->core);
+}
+
 static void functional_free(struct cpu *cpu)
 {
     free(cpu);
@@ -90,6 +98,7 @@ static const struct cpu_ops functional_ops = {
     .name = "functional",
     .run = functional_run,
     .kick = functional_kick,
+    .activate = functional_activate,
     .free = functional_free,
 };
 

@@ -198,6 +198,17 @@ enum core_exit x86_check_events(struct core *core)
     return r;
 }
 
+bool x86_events_pending(const struct core *core)
+{
+    const struct x86_core *c = CONTAINER_OF(core, struct x86_core, core);
+
+    if (c->s.exc_pending || c->s.halted || c->s.wait_for_sipi || core->stop || c->debug_hits)
+        return true;
+    if (c->s.nmi_pending && !c->s.nmi_masked && c->s.int_shadow != 2)
+        return true;
+    return (c->irq && (c->s.rflags & X86_IF) && !c->s.int_shadow) || (c->s.rflags & X86_TF);
+}
+
 void x86_rflags_write(struct x86_core *c, u64 value, u64 mask)
 {
     u64 old = x86_rflags(c), now = (old & ~mask) | (value & mask) | 2;

@@ -21,6 +21,7 @@ enum x86_result x86_software_interrupt(struct x86_core *c, u8 vector, u64 next_r
 // core.isa->check_events. May lower the budget so that the next block has one instruction; the
 // budget comes back with the next check.
 enum core_exit x86_check_events(struct core *core);
+bool x86_events_pending(const struct core *core); // isa_ops.pending
 // The engine comes to x86_check_events after the current instruction (if that ends its block) or
 // block: an interrupt may have become deliverable.
 void x86_attention(struct x86_core *c);

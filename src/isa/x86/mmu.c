@@ -251,6 +251,20 @@ enum x86_result x86_translate(struct x86_core *c, u64 linear, enum core_access a
     return x86_translate_as(c, linear, access, privilege, ret_page);
 }
 
+bool x86_walk_path(const struct core *core, vaddr va, struct timed_walk *ret)
+{
+    const struct x86_core *c = CONTAINER_OF(core, struct x86_core, core);
+    struct walk w;
+    bool mapped = walk(c, va, &w);
+
+    *ret = (struct timed_walk){.page_shift = 12};
+    for (; ret->levels < w.n; ret->levels++)
+        ret->entry[ret->levels] = w.at[ret->levels];
+    if (mapped)
+        ret->page_shift = (u8)__builtin_ctzll(w.m.bytes);
+    return mapped;
+}
+
 bool x86_translate_debug(const struct x86_core *c, u64 linear, paddr *ret_pa)
 {
     struct walk w;

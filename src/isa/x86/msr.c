@@ -81,8 +81,9 @@ static const struct msr {
 static const u16 fixed_mtrrs[] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
                                   0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
 
-u64 x86_tsc(const struct x86_core *c)
+u64 x86_tsc(struct x86_core *c)
 {
+    core_sync(&c->core, CORE_SYNC_TIME);
     return core_now(&c->core) / c->core.time.period + c->s.tsc_offset;
 }
 

@@ -9,4 +9,4 @@ bool x86_msr_read(struct x86_core *c, u32 index, u64 *ret);
 bool x86_msr_write(struct x86_core *c, u32 index, u64 value);
 
 // The time stamp counter, exact for an instruction that ends its block.
-u64 x86_tsc(const struct x86_core *c);
+u64 x86_tsc(struct x86_core *c);

@@ -92,6 +92,7 @@ void x86_tlb_flush(struct x86_core *c, bool global_too)
             empty(&c->tlbs[p][a]);
     memset(c->large_end, 0, sizeof(c->large_end));
     core_jump_clear(&c->core);
+    c->core.mapping_epoch++;
 }
 
 void x86_tlb_flush_page(struct x86_core *c, u64 linear)
@@ -108,6 +109,7 @@ void x86_tlb_flush_page(struct x86_core *c, u64 linear)
             if ((c->tlbs[p][a].entry[i].tag & ~CORE_TLB_DORMANT) == tag)
                 drop_entry(&c->tlbs[p][a], i);
     core_jump_clear_page(&c->core, linear);
+    c->core.mapping_epoch++;
 }
 
 void x86_tlb_protect_page(struct core *core, paddr page)
