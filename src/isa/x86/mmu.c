@@ -7,6 +7,7 @@
 #include "isa/x86/mmu_priv.h"
 
 #include "base/bug.h"
+#include "sim/timed.h"
 
 #define PTE_P 0x1ull
 #define PTE_W 0x2ull
