@@ -261,6 +261,7 @@ static void run_user(struct kernel *k, struct kernel_cpu *c)
     case CORE_HALT:
     case CORE_SHUTDOWN:
     case CORE_DEBUG:
+    case CORE_WRONG_PATH:
         BUG("core exit %d in user mode", why);
     }
 }
