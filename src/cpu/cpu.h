@@ -21,6 +21,8 @@ struct cpu_ops {
     // from `now`. And the opposite. Both only with nothing in flight. NULL: nothing to do.
     void (*activate)(struct cpu *cpu, tick now);
     void (*deactivate)(struct cpu *cpu);
+    // Timed models, while an instruction accesses a device: that took so many cycles.
+    void (*stall)(struct cpu *cpu, u64 cycles);
     void (*free)(struct cpu *cpu);
 };
 

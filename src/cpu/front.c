@@ -12,7 +12,7 @@ static void keep(struct dyn_batch *b)
 
 bool front_init(struct front *f, struct core *core, struct block_cache *blocks, struct error *err)
 {
-    *f = (struct front){.core = core, .blocks = blocks};
+    *f = (struct front){.core = core, .blocks = blocks, .code_page = 1};
     f->batch = dyn_batch_new(FRONT_RECORDS, keep, f, err);
     if (!f->batch)
         return false;
@@ -71,4 +71,19 @@ enum core_exit front_step(struct front *f, u64 max_insts, u64 slack, u64 *ret_in
     core->trace = NULL;
     *ret_insts = core_run_insts(core);
     return exit;
+}
+
+paddr front_pa(struct front *f, vaddr pc)
+{
+    vaddr page = pc & CORE_PAGE_MASK;
+
+    if (UNLIKELY(page != f->code_page || f->code_epoch != f->core->mapping_epoch)) {
+        f->code_epoch = f->core->mapping_epoch;
+        f->code_page = page;
+        if (!f->core->isa->where(f->core, page, &f->code_pa)) {
+            f->code_page = 1; // no page
+            return 0;
+        }
+    }
+    return f->code_pa | (pc & ~CORE_PAGE_MASK);
 }

@@ -14,6 +14,9 @@ struct front {
     struct core *core;          // borrowed
     struct block_cache *blocks; // borrowed; traced
     struct dyn_batch *batch;    // owned; the records of the last step
+    vaddr code_page;            // of the last front_pa…
+    paddr code_pa;              // …and where it is
+    u32 code_epoch;
 };
 
 bool front_init(struct front *f, struct core *core, struct block_cache *blocks, struct error *err);
@@ -26,3 +29,6 @@ void front_release(struct front *f);
 // speculation nothing is pending.
 // Returns CORE_CONTINUE, or why the core left (CORE_LIMIT is not a reason here).
 enum core_exit front_step(struct front *f, u64 max_insts, u64 slack, u64 *ret_insts);
+
+// The physical address of an instruction of the last steps; 0 where nothing is mapped any more.
+paddr front_pa(struct front *f, vaddr pc);

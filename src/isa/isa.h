@@ -205,6 +205,8 @@ struct isa_ops {
     // Whether check_events would find anything: a model with instructions in flight lets them go
     // first.
     bool (*pending)(const struct core *c);
+    // Where va lies in physical memory, with no effect on anything; false where nothing is mapped.
+    bool (*where)(const struct core *c, vaddr va, paddr *ret_pa);
     // What a hardware walker reads to translate va, without doing it; false where nothing is
     // mapped.
     bool (*walk)(const struct core *c, vaddr va, struct timed_walk *ret);

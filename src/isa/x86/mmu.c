@@ -252,6 +252,11 @@ enum x86_result x86_translate(struct x86_core *c, u64 linear, enum core_access a
     return x86_translate_as(c, linear, access, privilege, ret_page);
 }
 
+bool x86_where(const struct core *core, vaddr va, paddr *ret_pa)
+{
+    return x86_translate_debug(CONTAINER_OF(core, struct x86_core, core), va, ret_pa);
+}
+
 bool x86_walk_path(const struct core *core, vaddr va, struct timed_walk *ret)
 {
     const struct x86_core *c = CONTAINER_OF(core, struct x86_core, core);

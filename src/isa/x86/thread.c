@@ -360,6 +360,7 @@ const struct isa_ops x86_isa_ops = {
     .protect_page = x86_tlb_protect_page,
     .check_events = x86_check_events,
     .pending = x86_events_pending,
+    .where = x86_where,
     .walk = x86_walk_path,
     .enter = x86_enter,
     .leave = x86_leave,
