@@ -10,7 +10,15 @@
 //     commit    in program order, correct path only: trains the tables
 //     squash    for a branch that is dropped because an older one was mispredicted: nothing to
 //               repair (resolve of the older one did that), but what *p holds may be given back
-// In-order models and functional warming call bpred_warm, which does it all at once.
+//     rewind    when fetch starts anew at or before a branch for another reason (an ordering
+//               violation, an exception, an interrupt): the history becomes what it was before
+//               the oldest dropped branch, whose *p is given; all of them are squashed as well
+// Each prediction ends in exactly one commit or squash, at most BPRED_IN_FLIGHT of them are open,
+// and *p may be moved meanwhile. The component is drained when none is open.
+// A front end that decodes a direct branch whose target was unknown may set target and target_known
+// of *p itself, before it calls resolve: then it is no misprediction.
+// In-order models and functional warming call bpred_warm, which does it all at once; not while a
+// prediction is open.
 #pragma once
 
 #include "sim/component.h"
@@ -34,13 +42,14 @@ struct branch {
 
 // Room for what a predictor must remember from predict to commit (folded histories, table indices,
 // a stack's top). The largest predictor decides.
-enum { PREDICTION_BYTES = 448 };
+enum { PREDICTION_BYTES = 448, BPRED_IN_FLIGHT = 1024 };
 
 struct prediction {
     bool taken;
     bool target_known; // the BTB (or return stack, or indirect predictor) had a target
-    u8 btb_level;      // that had it: 1, 2...; 0: none. Later levels cost fetch cycles
-    u8 provider;       // which part of the predictor decided; its own numbering, for statistics
+    u8 btb_level;      // that knew the branch: 1, 2...; later levels cost fetch cycles. 0: none, so
+                       // that it shows at decode only, even when target_known
+    u8 provider;       // which part of the predictor decided: enum direction_provider
     vaddr target;      // where fetch goes on if taken and target_known
     u32 handle;        // of the speculative history
     _Alignas(8) u8 memory[PREDICTION_BYTES];
@@ -48,8 +57,8 @@ struct prediction {
 
 // Interface name: "bpred"; implemented by the component `bpred` (src/cpu/bpred/bpred.c), which has
 // a direction predictor (parameter `direction`: bimodal, gshare, tournament, perceptron, tage,
-// tage_sc_l_8k, tage_sc_l_64k), an indirect predictor (ittage or none), BTB levels, a return stack
-// and a loop predictor, each by its parameters.
+// tage_sc_l_8k, tage_sc_l_64k, static), an indirect predictor (ittage or btb), BTB levels, a return
+// stack and a loop predictor, each by its parameters.
 void bpred_predict(struct component *bpred, const struct branch *b, struct prediction *p);
 // Returns true when the prediction was wrong: the direction, or the target of what was taken. A
 // taken branch whose target was unknown is wrong, too.
@@ -58,6 +67,7 @@ bool bpred_resolve(struct component *bpred, const struct branch *b, struct predi
 void bpred_commit(struct component *bpred, const struct branch *b, struct prediction *p, bool taken,
                   vaddr target);
 void bpred_squash(struct component *bpred, struct prediction *p);
+void bpred_rewind(struct component *bpred, const struct prediction *p);
 // Predicts and trains with the outcome at once. True when the prediction was wrong.
 bool bpred_warm(struct component *bpred, const struct branch *b, bool taken, vaddr target);
 
