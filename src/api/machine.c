@@ -39,6 +39,9 @@ void facet_machine_free(struct facet_machine *machine)
     for (size_t i = 0; i < machine->files.count; i++)
         free(machine->files.items[i]);
     free(machine->files.items);
+    for (size_t i = 0; i < machine->processor_files.count; i++)
+        free(machine->processor_files.items[i]);
+    free(machine->processor_files.items);
     free(machine->stats_before);
     strbuf_release(&machine->dumps);
     console_file_close(machine->console);
@@ -72,7 +75,7 @@ bool facet_machine_set(struct facet_machine *machine, const char *path, const ch
 
     if ((machine->se || machine->computer) && strncmp(path, "max_", 4) != 0)
         return api_error(err, FACET_ERROR_USAGE, "%s: settings come before the program", path);
-    if (strncmp(path, "pc.", 3) == 0) {
+    if (strncmp(path, "pc.", 3) == 0 || strncmp(path, "system.", 7) == 0) {
         add_assignment(machine, path, value);
         return true;
     }
@@ -104,6 +107,8 @@ bool facet_machine_read(struct facet_machine *machine, const char *file, struct 
         for (struct config_node *node = cfg.top->first; node; node = node->next)
             if (strcmp(node->key, "pc") == 0) // read again when the computer is built
                 VEC_PUSH(&machine->files, xstrdup(file));
+            else if (strcmp(node->key, "system") == 0)
+                VEC_PUSH(&machine->processor_files, xstrdup(file));
             else
                 read_setting(machine, &cfg, node);
     }
@@ -159,11 +164,20 @@ static const char *cpuid_level_name(const struct settings *s)
     return names[s->cpuid];
 }
 
-static struct se_options options_of(const struct facet_machine *machine,
+// NULL behind the last.
+static void terminate(struct assignments *a)
+{
+    VEC_PUSH(a, NULL);
+    a->count--;
+}
+
+static struct se_options options_of(struct facet_machine *machine,
                                     const struct facet_program *program)
 {
+    static const char *const cpu_names[] = {"functional", "timing", "o3"};
     const struct settings *s = &machine->settings;
 
+    ASSERT(s->cpu < ARRAY_SIZE(cpu_names));
     return (struct se_options){
         .cpus = (u32)s->cpus,
         .cpuid = cpuid_level_name(s),
@@ -174,6 +188,11 @@ static struct se_options options_of(const struct facet_machine *machine,
         .traced = s->traced,
         .batch = machine->batch,
         .trace = machine->trace,
+        .processor = {.preset = s->machine[0] ? s->machine : NULL,
+                      .files = (const char *const *)machine->processor_files.items,
+                      .assignments = (const char *const *)machine->assignments.items},
+        .cpu = cpu_names[s->cpu],
+        .warm = s->warm,
         .program = program->path,
         .argv = program->argv,
         .envp = program->envp,
@@ -207,6 +226,8 @@ bool facet_machine_load(struct facet_machine *machine, const struct facet_progra
         if (!machine->batch)
             return api_fail(err, &inner);
     }
+    terminate(&machine->processor_files);
+    terminate(&machine->assignments);
     options = options_of(machine, program);
     machine->se = se_new(&options, &why, &inner);
     return machine->se || load_fail(err, &inner, why);

@@ -26,14 +26,15 @@ struct facet_machine {
     struct assignments assignments; // "pc.uart0.char_ticks=1us"
     unsigned disks, shares, nets;   // added so far
     struct assignments files;       // with descriptions
-    struct se_machine *se;          // owned; NULL until a program is loaded
-    struct computer *computer;      // owned; NULL until a computer is booted
-    struct dyn_batch *batch;        // owned; of a traced machine
-    struct insn_trace *trace;       // owned; NULL: none
-    struct console_file *console;   // owned (api/console.c); NULL: none
-    struct strbuf dumps;            // of statistics, as text
-    u64 *stats_before;              // owned; facet_machine_reset_stats; NULL: never
-    double checkpoint_seconds;      // host time of the last one
+    struct assignments processor_files; // with descriptions of the processor
+    struct se_machine *se;              // owned; NULL until a program is loaded
+    struct computer *computer;          // owned; NULL until a computer is booted
+    struct dyn_batch *batch;            // owned; of a traced machine
+    struct insn_trace *trace;           // owned; NULL: none
+    struct console_file *console;       // owned (api/console.c); NULL: none
+    struct strbuf dumps;                // of statistics, as text
+    u64 *stats_before;                  // owned; facet_machine_reset_stats; NULL: never
+    double checkpoint_seconds;          // host time of the last one
     facet_poll_fn *poll;
     void *poll_context;
     volatile sig_atomic_t stopped_by;

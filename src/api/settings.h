@@ -7,7 +7,9 @@
 // clang-format off
 #define SETTINGS(P, PR, PB, PS, PC)                                                                \
     P(u32, cpus, 1, 1, 64, "Number of simulated CPUs.")                                            \
-    PC(cpu, "functional", "functional", "CPU model.")                                              \
+    PC(cpu, "functional", "functional|timing|o3", "CPU model to begin with.")                      \
+    PS(machine, "", "Built-in description of the processor, for models with timing.")              \
+    PB(warm, false, "Whether the functional model keeps caches and predictors warm.")              \
     PC(cpuid, "x86-64-v3", "x86-64-v1|x86-64-v2|x86-64-v3", "The instruction set that the guest sees.") \
     P(bytes, mem, GiB(4), MiB(16), GiB(1024), "Memory of the guest.")                              \
     P(hertz, clock, 2000000000, 1000000, 1000000000000, "Clock of the CPUs.")                      \

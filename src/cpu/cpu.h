@@ -15,8 +15,14 @@ struct cpu_ops {
     // Asks a running CPU to come back soon with CORE_STOP; safe in a signal handler.
     void (*kick)(struct cpu *cpu);
     // Timed models: whether nothing is in flight, so that another model may take over. While it is
-    // asked to drain, run executes no new instructions.
+    // asked to drain, or to run no instructions, run executes no new ones.
     bool (*drained)(const struct cpu *cpu);
+    // What is in flight is forgotten, with the reason to leave that it would have had: the core's
+    // state is that after its last instruction on the right path, and may be replaced.
+    void (*abandon)(struct cpu *cpu);
+    // The core's state is looked at from outside: it becomes what abandon says, but nothing else is
+    // forgotten.
+    void (*settle)(struct cpu *cpu);
     // The model becomes the one of its core, which other models may have changed; its time goes on
     // from `now`. And the opposite. Both only with nothing in flight. NULL: nothing to do.
     void (*activate)(struct cpu *cpu, tick now);
@@ -31,7 +37,8 @@ struct cpu {
     struct core *core; // borrowed: the slot that the model is active on
     bool timed;        // has a time of its own
     bool draining;     // timed models: execute nothing new
-    tick now;          // of a timed model: that of its core
+    tick now; // of a timed model: that of its core. The machine may move it on when nothing
+              // is in flight: the core had nothing to do
 };
 
 static inline enum core_exit cpu_run(struct cpu *cpu, u64 max_insts, u64 *ret_insts)
@@ -48,6 +55,18 @@ static inline enum core_exit cpu_run_until(struct cpu *cpu, u64 max_insts, tick 
 static inline bool cpu_drained(const struct cpu *cpu)
 {
     return !cpu->ops->drained || cpu->ops->drained(cpu);
+}
+
+static inline void cpu_abandon(struct cpu *cpu)
+{
+    if (cpu->ops->abandon)
+        cpu->ops->abandon(cpu);
+}
+
+static inline void cpu_settle(struct cpu *cpu)
+{
+    if (cpu->ops->settle)
+        cpu->ops->settle(cpu);
 }
 
 static inline void cpu_activate(struct cpu *cpu, tick now)

@@ -134,6 +134,11 @@ static void traced_kick(struct cpu *cpu)
     cpu_kick(((struct traced_cpu *)cpu)->inner);
 }
 
+static void traced_activate(struct cpu *cpu, tick now)
+{
+    cpu_activate(((struct traced_cpu *)cpu)->inner, now);
+}
+
 static void traced_free(struct cpu *cpu)
 {
     cpu_free(((struct traced_cpu *)cpu)->inner);
@@ -146,6 +151,7 @@ struct cpu *insn_trace_wrap(struct insn_trace *trace, struct cpu *inner)
         .name = "traced",
         .run = traced_run,
         .kick = traced_kick,
+        .activate = traced_activate,
         .free = traced_free,
     };
     struct traced_cpu *t = xcalloc(1, sizeof(*t));

@@ -37,9 +37,8 @@ static STAT_FIELDS(se_cpu_stats, SE_CPU_STATS);
 struct se_machine {
     struct kernel kernel;
     u32 n_cpus;
-    struct x86_core **cores;    // owned
-    struct cpu **models;        // owned
-    struct block_cache *blocks; // owned
+    struct x86_core **cores; // owned
+    struct models models;
     struct stat_set stats;
     struct se_stats_data n;
     struct se_cpu_stats *cpu_n; // owned
@@ -54,14 +53,11 @@ void se_free(struct se_machine *m)
         return;
     if (m->kernel.pages.ram)
         kernel_release(&m->kernel);
-    for (u32 i = 0; i < m->n_cpus; i++) {
-        cpu_free(m->models[i]);
+    models_release(&m->models);
+    for (u32 i = 0; i < m->n_cpus; i++)
         free(m->cores[i]);
-    }
-    block_cache_free(m->blocks);
     stat_set_release(&m->stats);
     free(m->cores);
-    free(m->models);
     free(m->cpu_n);
     free(m);
 }
@@ -76,13 +72,16 @@ static bool add_cpu(struct se_machine *m, const struct se_options *o, u32 id, st
     if (!x86_core_init(core, id, &port, o->cpuid, err))
         return false;
     core->s.rng = o->seed + id;
-    m->models[id] = functional_new(&core->core, m->blocks, o->traced ? o->batch : NULL, err);
-    if (!m->models[id])
+    if (!models_add(&m->models, &core->core, o->traced ? o->batch : NULL, err))
         return false;
-    if (o->trace)
-        m->models[id] = insn_trace_wrap(o->trace, m->models[id]);
+    if (o->trace) {
+        struct core_models *c = &m->models.core[id];
+
+        c->model[MODEL_FUNCTIONAL] = insn_trace_wrap(o->trace, c->model[MODEL_FUNCTIONAL]);
+        c->active = c->model[MODEL_FUNCTIONAL];
+    }
     kernel_core_setup(core);
-    kernel_add_cpu(&m->kernel, core, m->models[id]);
+    kernel_add_cpu(&m->kernel, core, m->models.core[id].active);
     return true;
 }
 
@@ -100,6 +99,42 @@ static void add_stats(struct se_machine *m)
         stat_set_add(&m->stats, path, se_cpu_stats_fields, &m->cpu_n[i]);
     }
     stat_set_add(&m->stats, "system.workload", kernel_stats_fields, &m->kernel.n);
+    if (m->models.processor)
+        stat_set_add_tree(&m->stats, processor_root(m->models.processor));
+}
+
+// Whether the options ask for models with timing, and which one comes first.
+static bool model_of(const struct se_options *o, enum model_kind *ret, bool *ret_timed,
+                     struct error *err)
+{
+    const struct processor_options *p = &o->processor;
+    u32 kind = 0;
+
+    while (o->cpu && model_names[kind] && strcmp(model_names[kind], o->cpu) != 0)
+        kind++;
+    if (!model_names[kind])
+        return error_set(err, ERROR_INPUT, "there is no CPU model '%s'", o->cpu);
+    *ret = (enum model_kind)kind;
+    *ret_timed = p->preset || (p->files && p->files[0]) || o->warm || kind != MODEL_FUNCTIONAL;
+    return true;
+}
+
+static bool prepare_models(struct se_machine *m, const struct se_options *o, enum model_kind *ret,
+                           struct error *err)
+{
+    struct models_options models = {
+        .processor = o->processor, .warm = o->warm, .traced = o->traced, .pool_bytes = BLOCK_POOL};
+
+    models.processor.cores = o->cpus;
+    return model_of(o, ret, &models.timed, err) && models_init(&m->models, &models, err);
+}
+
+static bool switch_all(struct se_machine *m, enum model_kind kind, struct error *err)
+{
+    for (u32 i = 0; i < m->n_cpus; i++)
+        if (!se_switch(m, i, kind, err))
+            return false;
+    return true;
 }
 
 static bool open_standard_streams(struct se_machine *m, struct task *t)
@@ -202,10 +237,10 @@ struct se_machine *se_new(const struct se_options *o, enum se_load *ret_why, str
                                    TICKS_PER_SECOND / (o->clock_hz ? o->clock_hz : DEFAULT_HZ),
                                .root = o->root,
                                .cwd = o->cwd};
+    enum model_kind first = MODEL_FUNCTIONAL;
 
     *ret_why = SE_LOAD_FAILED;
     m->cores = xcalloc(o->cpus, sizeof(*m->cores));
-    m->models = xcalloc(o->cpus, sizeof(*m->models));
     m->cpu_n = xcalloc(o->cpus, sizeof(*m->cpu_n));
     if (k.period == 0) {
         error_set(err, ERROR_INPUT, "the clock is faster than 1 THz");
@@ -213,15 +248,16 @@ struct se_machine *se_new(const struct se_options *o, enum se_load *ret_why, str
     }
     if (!kernel_init(&m->kernel, &k, err))
         goto fail;
-    m->blocks = block_cache_new(BLOCK_POOL, o->traced, err);
-    if (!m->blocks)
+    if (!prepare_models(m, o, &first, err))
         goto fail;
+    if (m->models.processor)
+        m->kernel.window = processor_window(m->models.processor);
     for (u32 i = 0; i < o->cpus; i++) {
         if (!add_cpu(m, o, i, err))
             goto fail;
     }
     add_stats(m);
-    if (!load(m, o, ret_why, err))
+    if (!load(m, o, ret_why, err) || !switch_all(m, first, err))
         goto fail;
     return m;
 fail:
@@ -300,7 +336,7 @@ void se_stop(struct se_machine *m)
 {
     m->kernel.stop = true;
     for (u32 i = 0; i < m->n_cpus; i++)
-        cpu_kick(m->models[i]);
+        cpu_kick(m->models.core[i].active);
 }
 
 const struct stat_set *se_stats(struct se_machine *m)
@@ -319,7 +355,17 @@ const struct stat_set *se_stats(struct se_machine *m)
 
 struct cpu *se_cpu(struct se_machine *m, u32 number)
 {
-    return number < m->n_cpus ? m->models[number] : NULL;
+    return number < m->n_cpus ? m->models.core[number].active : NULL;
+}
+
+bool se_switch(struct se_machine *m, u32 number, enum model_kind kind, struct error *err)
+{
+    struct kernel_cpu *c = &m->kernel.cpus[number];
+
+    if (!models_switch(&m->models, number, kind, c->time, err))
+        return false;
+    c->model = m->models.core[number].active;
+    return true;
 }
 
 tick se_now(const struct se_machine *m)

@@ -52,6 +52,10 @@ bool config_parse(struct config *cfg, const char *text, size_t size, const char 
 // "path=value", as given to --set: "pc.cpu0.clock=3GHz".
 bool config_override(struct config *cfg, const char *assignment);
 
+// What `map` says under `key`, "cpu*", is said of cpu0 to cpu<count - 1>, before what it says of
+// one of these itself; '#' in a value is the number. Before config_create.
+void config_repeat(struct config *cfg, struct config_node *map, const char *key, u32 count);
+
 // Creates the components that the description names under the top key `root` (NULL: its only key)
 // and sets their parameters; components made later by others get theirs when they are made. `types`
 // ends with NULL. The config must live until the machine is built.

@@ -189,6 +189,16 @@ static void timing_deactivate(struct cpu *cpu)
     cpu->core->sync = NULL;
 }
 
+static void timing_abandon(struct cpu *cpu)
+{
+    struct timing *t = CONTAINER_OF(cpu, struct timing, cpu);
+
+    // What memory still owes comes and changes nothing.
+    t->at = (struct cursor){.inst = t->front.batch->n_inst, .token = -1};
+    t->held = CORE_CONTINUE;
+    t->redirected = true;
+}
+
 static void timing_stall(struct cpu *cpu, u64 cycles)
 {
     struct timing *t = CONTAINER_OF(cpu, struct timing, cpu);
@@ -213,6 +223,7 @@ static const struct cpu_ops timing_cpu_ops = {
     .run = timing_run,
     .kick = timing_kick,
     .drained = timing_drained,
+    .abandon = timing_abandon,
     .activate = timing_activate,
     .deactivate = timing_deactivate,
     .stall = timing_stall,

@@ -48,7 +48,8 @@ bool kernel_init(struct kernel *k, const struct kernel_options *o, struct error 
                          .rng = {o->seed},
                          .next_pid = 1000,
                          .root_fd = -1,
-                         .insts_limit = ~0ull};
+                         .insts_limit = ~0ull,
+                         .time_limit = ~(tick)0};
     event_queue_init(&k->events);
     if (o->root && strcmp(o->root, "/") != 0) {
         k->root = xstrdup(o->root);

@@ -90,6 +90,8 @@ struct kernel {
     char *root;  // owned: host folder; NULL: the host's root
     int root_fd; // -1: the host's root
     u64 insts, insts_limit;
+    tick time_limit;
+    tick window; // by which CPUs with times of their own may be apart
     volatile bool stop;
     int init_pid;
     int init_status; // of the first process, once it has ended
@@ -110,7 +112,8 @@ void kernel_add_cpu(struct kernel *k, struct x86_core *core, struct cpu *model);
 void kernel_core_setup(struct x86_core *core);
 
 enum kernel_end { KERNEL_ENDED, KERNEL_LIMIT, KERNEL_STOPPED, KERNEL_DEADLOCK };
-// Until all processes have ended, or insts_limit instructions are done, or `stop` is set.
+// Until all processes have ended, or insts_limit instructions are done, or the time is time_limit,
+// or `stop` is set. Then nothing is in flight in any CPU.
 enum kernel_end kernel_run(struct kernel *k);
 
 static inline tick kernel_now(const struct kernel *k)

@@ -9,7 +9,10 @@
 
 struct x86_arch_state *task_regs(struct task *t)
 {
-    return t->loaded ? &t->loaded->core->s : &t->regs;
+    if (!t->loaded)
+        return &t->regs;
+    cpu_settle(t->loaded->model);
+    return &t->loaded->core->s;
 }
 
 void task_regs_changed(struct task *t)
@@ -22,6 +25,7 @@ void kernel_unload(struct task *t)
 {
     if (!t->loaded)
         return;
+    cpu_abandon(t->loaded->model);
     t->regs = t->loaded->core->s;
     t->loaded->loaded = NULL;
     t->loaded = NULL;
@@ -108,6 +112,7 @@ void kernel_drop(struct kernel *k, struct task *t)
     if (t->state == TASK_READY)
         unready(k, t);
     if (t->loaded) {
+        cpu_abandon(t->loaded->model);
         t->loaded->loaded = NULL;
         t->loaded = NULL;
     }
@@ -225,21 +230,54 @@ static u64 instructions_until(const struct kernel *k, const struct kernel_cpu *c
     return when <= c->time ? 1 : (when - c->time + k->period - 1) / k->period;
 }
 
-// Runs the current task of c in user mode for a while.
-static void run_user(struct kernel *k, struct kernel_cpu *c)
+// Until when a model with a time of its own may go on: the next event, and not too far ahead of the
+// others that share memory with it.
+static tick window_end(const struct kernel *k, const struct kernel_cpu *c)
 {
-    struct task *t = c->current;
-    u64 n = MIN(c->quantum_left, k->insts_limit - k->insts), done = 0;
-    tick next = event_queue_next(&k->events);
-    struct process *p = t->process;
+    tick end = MIN(event_queue_next(&k->events), k->time_limit);
+
+    for (u32 i = 0; i < k->n_cpus; i++) {
+        const struct kernel_cpu *other = &k->cpus[i];
+
+        if (other != c && other->current)
+            end = MIN(end, MAX(other->time, c->time) + k->window);
+    }
+    return MAX(end, c->time + 1);
+}
+
+static enum core_exit run_timed(struct kernel *k, struct kernel_cpu *c, u64 n, u64 *ret_done)
+{
+    enum core_exit why;
+
+    c->model->now = MAX(c->model->now, c->time); // it had nothing to do
+    why = cpu_run_until(c->model, n, window_end(k, c), ret_done);
+    c->time = c->model->now;
+    return why;
+}
+
+static enum core_exit run_untimed(struct kernel *k, struct kernel_cpu *c, u64 n, u64 *ret_done)
+{
+    tick next = MIN(event_queue_next(&k->events), k->time_limit);
     enum core_exit why;
 
     if (next != ~0ull)
         n = MIN(n, instructions_until(k, c, next));
-    n = MIN(n, process_budget(p));
     core_set_time(&c->core->core, c->time, 0, (u32)k->period, 1);
-    why = cpu_run(c->model, n, &done);
-    c->time += done * k->period;
+    why = cpu_run(c->model, n, ret_done);
+    c->time += *ret_done * k->period;
+    return why;
+}
+
+// Runs the current task of c in user mode for a while: at most n instructions.
+static void run_user(struct kernel *k, struct kernel_cpu *c, u64 n)
+{
+    struct task *t = c->current;
+    u64 done = 0;
+    struct process *p = t->process;
+    enum core_exit why;
+
+    n = MIN(n, process_budget(p));
+    why = c->model->timed ? run_timed(k, c, n, &done) : run_untimed(k, c, n, &done);
     k->insts += done;
     t->insts += done;
     c->insts += done;
@@ -272,6 +310,11 @@ static void step(struct kernel *k, struct kernel_cpu *c)
     struct task *t = c->current;
 
     load(c, t);
+    // Only what nothing is in flight on can be changed from here.
+    if ((t->moves || signal_waits(t) || c->quantum_left == 0) && !cpu_drained(c->model)) {
+        run_user(k, c, 0);
+        return;
+    }
     if (t->call.active) {
         syscall_again(t);
         if (c->current != t || t->call.active)
@@ -293,7 +336,23 @@ static void step(struct kernel *k, struct kernel_cpu *c)
             return;
     }
     if (k->insts < k->insts_limit)
-        run_user(k, c);
+        run_user(k, c, MIN(c->quantum_left, k->insts_limit - k->insts));
+}
+
+// Lets every CPU's instructions in flight end.
+static void drain(struct kernel *k)
+{
+    for (u32 i = 0; i < k->n_cpus; i++) {
+        struct kernel_cpu *c = &k->cpus[i];
+
+        while (c->current && !cpu_drained(c->model))
+            run_user(k, c, 0);
+    }
+}
+
+static bool limit_reached(const struct kernel *k)
+{
+    return k->insts >= k->insts_limit || kernel_now(k) >= k->time_limit;
 }
 
 enum kernel_end kernel_run(struct kernel *k)
@@ -301,10 +360,10 @@ enum kernel_end kernel_run(struct kernel *k)
     while (k->n_tasks > 0) {
         struct kernel_cpu *c;
 
-        if (k->stop)
-            return KERNEL_STOPPED;
-        if (k->insts >= k->insts_limit)
-            return KERNEL_LIMIT;
+        if (k->stop || limit_reached(k)) {
+            drain(k);
+            return k->stop ? KERNEL_STOPPED : KERNEL_LIMIT;
+        }
         assign(k);
         c = earliest(k);
         if (!c) {
