@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A transaction at one level: who has the line, what the levels above and below have to do for it,
+// and when the requester has it.
+#include "mem/cache_level.h"
+
+struct level_below *level_below_of(struct level *l, u64 line)
+{
+    return &l->below[net_slices_which(&l->below_by, line)];
+}
+
+// What is known of the line when the request comes.
+struct situation {
+    i64 index;
+    u64 others; // of those above, without the requester
+    u32 owner;  // one of the others
+    i32 under_way;
+    bool here;       // with data
+    bool permitted;  // to let somebody above write
+    bool below_data; // these must come from below
+    bool below;      // data or permission must
+    bool waits;      // under way, and nobody knows until when
+    tick start, looked_up;
+    i32 mshr;
+    tick below_when;
+    u8 below_granted;
+    tick probed;   // when the answers of those above are there
+    bool supplied; // one of the others sent the data
+    u8 handed;
+};
+
+static u64 bit(u32 child)
+{
+    return child == LEVEL_NOBODY ? 0 : (u64)1 << child;
+}
+
+static void look(struct level *l, const struct request *q, struct situation *s)
+{
+    u64 flags = 0;
+
+    s->index = level_find(l, q->line);
+    s->others = l->child_count ? level_holders(l, q->line, s->index, &s->owner) : 0;
+    s->others &= ~bit(q->port);
+    if (!s->others || s->owner == q->port)
+        s->owner = LEVEL_NOBODY;
+    if (s->index >= 0)
+        flags = l->tags[s->index] & LINE_STATE;
+    else if (!l->tracks && l->child_count)
+        flags = level_subtree(l, q->line);
+    s->here = s->index >= 0 && l->holds == HOLDS_DATA;
+    s->permitted = l->root || flags & LINE_EXCLUSIVE;
+    s->below_data = !s->here && !s->others && !q->has_copy;
+    s->below = s->below_data || (q->exclusive && !s->permitted);
+    s->under_way = -1;
+    s->start = q->now;
+    s->mshr = -1;
+}
+
+static void count(struct level *l, const struct request *q, const struct situation *s)
+{
+    const struct timed_access *a = q->a;
+    bool miss = s->below || s->under_way >= 0;
+
+    if (miss && a->wrong_path)
+        l->n->wrongPathMisses[a->kind]++;
+    else if (miss)
+        l->n->overallMisses[a->kind]++;
+    else
+        l->hits[a->wrong_path][a->kind]++;
+    l->n->overallMshrHits += s->under_way >= 0;
+    l->n->overallMshrMisses += s->below && s->under_way < 0;
+    l->n->upgrades += s->below && !s->below_data;
+}
+
+static enum timed_answer busy(struct level *l, struct request *q, tick when)
+{
+    q->when = MAX(when, q->now + 1);
+    return TIMED_BUSY;
+}
+
+// Finds what the request needs of this level: TIMED_BUSY when it cannot have it.
+static enum timed_answer take_resources(struct level *l, struct request *q, struct situation *s)
+{
+    if (s->index < 0 || l->tags[s->index] & LINE_INFLIGHT || l->holds != HOLDS_DATA)
+        s->under_way = mshr_find(l, q->line, q->now);
+    if (s->under_way < 0 && s->index >= 0)
+        l->tags[s->index] &= ~(u64)LINE_INFLIGHT;
+    s->waits = s->under_way >= 0 && l->mshr_ready[s->under_way] == LEVEL_UNKNOWN;
+    if (s->waits && !mshr_has_room(l, (u32)s->under_way)) {
+        l->n->blockedNoMshrs++;
+        return busy(l, q, q->now + 4 * l->period);
+    }
+    if (s->below && !s->waits) {
+        s->mshr = mshr_free(l, &s->start);
+        l->n->blockedNoMshrs += s->mshr < 0 || s->start > q->now;
+        if (s->mshr < 0)
+            return busy(l, q, q->now + 4 * l->period);
+        if (s->start > q->now && !q->upper)
+            return busy(l, q, s->start);
+    }
+    if (q->upper)
+        s->start = level_reserve(l, q->line, s->start);
+    return TIMED_DONE;
+}
+
+static enum timed_answer ask_below(struct level *l, struct request *q, struct situation *s)
+{
+    struct level_below *b = level_below_of(l, q->line);
+    bool timed = q->timed && !s->waits;
+    struct request r = {
+        .a = q->a,
+        .line = q->line,
+        .upper = l,
+        .token = (u32)s->mshr,
+        .port = b->port,
+        .link = b->link,
+        .timed = timed,
+        .exclusive = q->exclusive,
+        .has_copy = !s->below_data,
+        .now = net_down(&b->link, NET_CONTROL, s->looked_up, timed),
+    };
+    enum timed_answer answer;
+
+    if (timed)
+        mshr_take(l, (u32)s->mshr, q->line, q->now, LEVEL_UNKNOWN, q->prefetch);
+    if (b->level) {
+        answer = level_request(b->level, &r);
+        if (answer == TIMED_BUSY) {
+            l->mshr_ready[s->mshr] = 0;
+            l->unknown--;
+            q->when = MAX(r.when, q->now + 1);
+            return TIMED_BUSY;
+        }
+        s->below_when = r.when;
+        s->below_granted = r.granted;
+    } else {
+        s->below_granted = LINE_VALID | LINE_EXCLUSIVE;
+        if (s->waits) { // the data are on their way already
+            s->below_when = s->looked_up;
+            return TIMED_DONE;
+        }
+        if (timed)
+            memory_read(l, q->line, q, (u32)s->mshr, r.now);
+        else
+            r.now += memory_atomic(l, q->line, TIMED_READ);
+        s->below_when = timed ? l->mshr_ready[s->mshr] : net_up(&b->link, NET_DATA, r.now, false);
+        return TIMED_DONE;
+    }
+    if (timed && s->below_when != LEVEL_UNKNOWN)
+        mshr_known(l, (u32)s->mshr, s->below_when);
+    return TIMED_DONE;
+}
+
+static void probe_others(struct level *l, const struct request *q, struct situation *s)
+{
+    struct probe p = {
+        .line = q->line, .timed = q->timed && !s->waits, .now = s->looked_up, .to = &q->link};
+    u64 set = s->others;
+
+    s->probed = 0;
+    if (!set)
+        return;
+    p.data = s->owner != LEVEL_NOBODY || (!s->here && !q->has_copy);
+    if (q->exclusive) {
+        p.op = PROBE_INVALIDATE;
+    } else if (s->owner != LEVEL_NOBODY) {
+        p.op = l->k.protocol == LEVEL_MOESI ? PROBE_SHARE_KEEP : PROBE_SHARE_CLEAN;
+        set = bit(s->owner);
+    } else if (p.data) {
+        p.op = PROBE_LOOK;
+        set &= -set; // one of those that have it is enough
+    } else {
+        return;
+    }
+    level_probe_set(l, set, &p);
+    s->probed = p.when;
+    s->supplied = p.data;
+    s->handed = p.handed;
+    l->n->cacheToCache += p.data;
+    if (q->exclusive)
+        s->others = 0;
+    if (!p.kept)
+        s->owner = LEVEL_NOBODY;
+}
+
+static bool keeps(const struct level *l, const struct request *q, const struct situation *s)
+{
+    if (l->holds == HOLDS_DATA)
+        return s->below_data && (l->k.inclusion != LEVEL_EXCLUSIVE || !q->upper);
+    return l->holds == HOLDS_TAGS && q->upper;
+}
+
+// The line's new state here, and what the requester gets.
+static void settle(struct level *l, struct request *q, struct situation *s)
+{
+    u64 flags = LINE_VALID | (s->below_granted & (LINE_EXCLUSIVE | LINE_DIRTY)) |
+                (s->permitted ? LINE_EXCLUSIVE : 0);
+    tick when = s->start;
+
+    if (s->index < 0 && keeps(l, q, s)) {
+        u64 own = l->holds == HOLDS_TAGS ? flags & ~(u64)LINE_DIRTY : flags;
+
+        s->index =
+            level_fill(l, q->line, own | (q->prefetch ? LINE_PREFETCHED : 0), &when, q->timed);
+        s->here = l->holds == HOLDS_DATA;
+        if (l->prefetcher_ops && l->prefetcher_ops->filled)
+            l->prefetcher_ops->filled(l->prefetcher, q->line << TIMED_LINE_SHIFT, q->prefetch);
+        if (s->below_when != LEVEL_UNKNOWN)
+            s->below_when = MAX(s->below_when, when);
+    } else if (s->index >= 0) {
+        l->tags[s->index] |= flags & (s->here ? LINE_EXCLUSIVE | LINE_DIRTY : LINE_EXCLUSIVE);
+        level_touch(l, s->index);
+    }
+    if (s->index >= 0 && s->below && q->timed && !s->waits)
+        l->tags[s->index] |= LINE_INFLIGHT;
+    if (s->here) {
+        l->tags[s->index] |= s->handed;
+        flags = l->tags[s->index] & LINE_STATE;
+    } else if (s->handed && q->exclusive) {
+        flags |= LINE_DIRTY;
+    } else if (s->handed) {
+        level_put_below(l, q->line, LINE_DIRTY, false, s->probed, q->timed && !s->waits);
+    }
+    if (!q->upper) {
+        if (q->a->kind == TIMED_WRITE && s->here)
+            l->tags[s->index] |= LINE_DIRTY;
+        if (l->tracks && s->index >= 0) {
+            l->sharers[s->index] = s->others;
+            l->owner[s->index] = (u8)s->owner;
+        }
+        return;
+    }
+    q->granted = LINE_VALID;
+    if (s->here && l->k.inclusion == LEVEL_EXCLUSIVE) {
+        q->granted |= (u8)(flags & (s->others ? LINE_DIRTY : LINE_DIRTY | LINE_EXCLUSIVE));
+        level_drop(l, s->index);
+        return;
+    }
+    if (q->exclusive || (!s->others && flags & LINE_EXCLUSIVE && q->a->kind != TIMED_FETCH))
+        q->granted |= LINE_EXCLUSIVE;
+    if (!s->here)
+        q->granted |= (u8)(flags & LINE_DIRTY);
+    if (!l->tracks)
+        return;
+    l->sharers[s->index] = s->others | bit(q->port);
+    l->owner[s->index] = (u8)(q->granted & (LINE_EXCLUSIVE | LINE_DIRTY) ? q->port : s->owner);
+}
+
+static void use(struct level *l, const struct request *q, const struct situation *s)
+{
+    if (q->prefetch)
+        return;
+    if (s->index >= 0 && l->tags[s->index] & LINE_PREFETCHED) {
+        l->tags[s->index] &= ~(u64)LINE_PREFETCHED;
+        l->n->pfUseful++;
+        l->n->pfLate += s->under_way >= 0;
+    }
+}
+
+// When the requester has it, and who else has to be told.
+static enum timed_answer answer(struct level *l, struct request *q, struct situation *s, bool here)
+{
+    tick done = s->start, after = s->probed > s->looked_up ? s->probed - s->looked_up : 0;
+    bool data = here || s->below_data;
+
+    if (s->waits) {
+        if (s->below)
+            after = MAX(after, s->below_when - s->looked_up);
+        mshr_add(l, (u32)s->under_way, q, l->k.response + after);
+        q->when = LEVEL_UNKNOWN;
+        return TIMED_PENDING;
+    }
+    if (s->below && s->below_when == LEVEL_UNKNOWN) {
+        mshr_add(l, (u32)s->mshr, q, l->k.response);
+        q->when = LEVEL_UNKNOWN;
+        return TIMED_PENDING;
+    }
+    if (here)
+        done += l->hit;
+    else if (q->has_copy || !s->supplied)
+        done += l->k.tag;
+    if (s->under_way >= 0)
+        done = MAX(done, l->mshr_ready[s->under_way] + l->k.response);
+    if (s->below)
+        done = MAX(done, s->below_when + l->k.response);
+    if (data || !s->supplied)
+        done = net_up(&q->link, data ? NET_DATA : NET_CONTROL, done, q->timed);
+    q->when = MAX(done, s->probed);
+    return TIMED_DONE;
+}
+
+enum timed_answer level_request(struct level *l, struct request *q)
+{
+    struct situation s = {.owner = LEVEL_NOBODY};
+    struct prefetch_seen seen;
+    bool here;
+    enum timed_answer ret;
+
+    look(l, q, &s);
+    if (q->timed && take_resources(l, q, &s) == TIMED_BUSY)
+        return TIMED_BUSY;
+    s.looked_up = s.start + l->k.tag;
+    here = s.here;
+    if (s.below && ask_below(l, q, &s) == TIMED_BUSY)
+        return TIMED_BUSY;
+    count(l, q, &s);
+    probe_others(l, q, &s);
+    seen = (struct prefetch_seen){
+        .hit = !s.below && s.under_way < 0,
+        .late = s.under_way >= 0 && l->mshr[s.under_way].prefetch,
+        .first_use = s.index >= 0 && l->tags[s.index] & LINE_PREFETCHED,
+    };
+    use(l, q, &s);
+    settle(l, q, &s);
+    ret = answer(l, q, &s, here);
+    if (l->prefetcher)
+        level_train(l, q, &seen);
+    return ret;
+}

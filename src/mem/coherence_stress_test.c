@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Random accesses of several cores and a device to a few lines in tiny caches, atomic and timed
+// mixed, in hierarchies of all kinds: after each access the line it was about is coherent, from
+// time to time all are; everybody is told; at the end everything comes to rest.
+#include "base/rng.h"
+#include "mem/cache_test.h"
+
+const struct component_type *const test_extra_types[] = {NULL};
+
+struct hierarchy {
+    const char *name;
+    const char *lines[16];
+    const char *ports[10]; // of cores
+    const char *device;
+};
+
+static const struct hierarchy hierarchies[] = {
+    {"two levels, inclusive",
+     {"a cache next=m.l2 size=256 ways=2 mshrs=2 targets=3", "b cache next=m.l2 size=256 ways=2",
+      "c cache next=m.l2 size=128 ways=1 replacement=random", "d cache next=m.l2 size=512 ways=8",
+      "l2 cache next=m.mem size=1KiB ways=4 mshrs=4 write_buffers=2",
+      "mem fixed_memory latency=60ns gap=5ns queue=2"},
+     {"a", "b", "c", "d"},
+     "l2"},
+    {"two levels, inclusive, MOESI",
+     {"a cache next=m.l2 size=256 ways=2", "b cache next=m.l2 size=256 ways=2",
+      "c cache next=m.l2 size=128 ways=1", "d cache next=m.l2 size=512 ways=8",
+      "l2 cache next=m.mem size=1KiB ways=4 protocol=moesi replacement=tree-plru",
+      "mem fixed_memory latency=60ns gap=5ns queue=2"},
+     {"a", "b", "c", "d"},
+     "l2"},
+};
+
+static void stress(const struct hierarchy *h, u64 seed, bool use_timed, u64 accesses)
+{
+    struct fixture x;
+    struct rng rng = {seed};
+    struct error err;
+    u32 cores = 0, expected = 0, token = 0;
+    tick now = 0;
+
+    x = (struct fixture){.client.done = fixture_done};
+    sim_init(&x.sim);
+    component_new(&x.sim, &test_machine_type, NULL, "m", &err);
+    for (u32 i = 0; h->lines[i]; i++)
+        add_component(&x, h->lines[i]);
+    if (!sim_build(&x.sim, &err))
+        fail_msg("%s: %s", h->name, err.message);
+    sim_reset(&x.sim);
+    while (h->ports[cores])
+        cores++;
+    for (u64 i = 0; i < accesses; i++) {
+        u64 who = rng_below(&rng, cores * 8 + 1), what = rng_below(&rng, 16);
+        bool device = who == cores * 8;
+        const char *name = device ? h->device : h->ports[who % cores];
+        paddr pa = rng_below(&rng, 48) * TIMED_LINE;
+        enum timed_kind kind = device      ? what & 1 ? TIMED_DMA_READ : TIMED_DMA_WRITE
+                               : what < 8  ? TIMED_READ
+                               : what < 13 ? TIMED_WRITE
+                               : what < 14 ? TIMED_FETCH
+                               : what < 15 ? TIMED_PREFETCH
+                                           : TIMED_PREFETCH_WRITE;
+        tick when;
+
+        now += rng_below(&rng, 8) * CYCLE;
+        if (!use_timed || rng_below(&rng, 8) == 0) {
+            atomic(&x, name, kind, pa);
+        } else {
+            tick ahead = now + rng_below(&rng, 4) * CYCLE;
+
+            event_queue_run(&x.sim.queue, now);
+            switch (timed(&x, name, kind, pa, ahead, token, &when)) {
+            case TIMED_PENDING:
+                assert_true(kind != TIMED_PREFETCH && kind != TIMED_DMA_WRITE);
+                expected++;
+                token = (token + 1) % TOKENS;
+                break;
+            case TIMED_BUSY:
+                assert_true(when > ahead);
+                break;
+            case TIMED_DONE:
+                assert_true(when > ahead);
+            }
+        }
+        if (!level_check_line(level(&x, h->device), pa >> TIMED_LINE_SHIFT, &err) ||
+            (i % 64 == 0 && !coherence_check(&x.sim, &err)))
+            fail_msg("%s, seed %llu, access %llu (%u of line 0x%llx at %s): %s", h->name,
+                     (unsigned long long)seed, (unsigned long long)i, kind, (unsigned long long)pa,
+                     name, err.message);
+    }
+    run(&x);
+    assert_int_equal(x.told, expected);
+    assert_true(drained(&x));
+    if (!coherence_check(&x.sim, &err))
+        fail_msg("%s: %s", h->name, err.message);
+    sim_release(&x.sim);
+}
+
+static void atomic_accesses_stay_coherent(void **arg)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(hierarchies); i++)
+        for (u64 seed = 1; seed <= 20; seed++)
+            stress(&hierarchies[i], seed, false, 3000);
+}
+
+static void timed_and_atomic_accesses_stay_coherent(void **arg)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(hierarchies); i++)
+        for (u64 seed = 1; seed <= 20; seed++)
+            stress(&hierarchies[i], seed, true, 3000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(atomic_accesses_stay_coherent),
+        cmocka_unit_test(timed_and_atomic_accesses_stay_coherent),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
