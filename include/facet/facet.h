@@ -110,8 +110,8 @@ bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *
                         struct facet_error *err);
 
 // Before it is booted: a disk, as "file=FILE,format=raw|qcow2" and more: "overlay=FILE" takes what
-// the guest writes (without it that is lost at the end), "readonly", "bus=nvme|virtio" (nvme). The
-// image itself is only written with "write_through".
+// the guest writes (without it that is lost at the end), "readonly", "bus=nvme|virtio|virtio-mmio"
+// (nvme). The image itself is only written with "write_through".
 bool facet_machine_add_disk(struct facet_machine *machine, const char *disk,
                             struct facet_error *err);
 // Before it is booted: a folder of the host that the guest can mount as 9p, by the tag share0 and
@@ -152,9 +152,11 @@ bool facet_machine_serve_gdb(struct facet_machine *machine, const char *where, b
 // What the debugger connects to ("unix:PATH", "127.0.0.1:PORT"); NULL: none is served.
 const char *facet_machine_gdb_address(const struct facet_machine *machine);
 
-// Where characters go that the guest writes to serial port `port` (0 is the console).
+// Where characters go that the guest writes to serial port `port` (0 is the console), or to a
+// virtio console: the component pc.hvc0 is port FACET_PORT_VIRTIO, and so on. False: there is none.
 typedef void facet_console_fn(void *context, const char *data, size_t size);
-void facet_machine_console(struct facet_machine *machine, unsigned port, facet_console_fn *output,
+enum { FACET_PORT_VIRTIO = 16 };
+bool facet_machine_console(struct facet_machine *machine, unsigned port, facet_console_fn *output,
                            void *context);
 // Also writes the console's lines to `file`, each with the guest's time and the host's since now,
 // in seconds. Call facet_machine_console before.

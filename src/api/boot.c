@@ -171,18 +171,20 @@ static void console_write(void *ctx, const u8 *data, size_t size)
     console->output(console->context, (const char *)data, size);
 }
 
-void facet_machine_console(struct facet_machine *machine, unsigned port, facet_console_fn *output,
+_Static_assert((int)FACET_PORT_VIRTIO == (int)COMPUTER_PORT_VIRTIO, "the same number");
+
+bool facet_machine_console(struct facet_machine *machine, unsigned port, facet_console_fn *output,
                            void *context)
 {
     struct console *console;
 
     if (!machine->computer)
-        return;
+        return false;
     console = arena_alloc(&machine->arena, sizeof(*console));
     *console =
         (struct console){.machine = port ? NULL : machine, .output = output, .context = context};
-    computer_connect_console(machine->computer, port,
-                             (struct char_output){.write = console_write, .ctx = console});
+    return computer_connect_console(machine->computer, port,
+                                    (struct char_output){.write = console_write, .ctx = console});
 }
 
 size_t facet_machine_type(struct facet_machine *machine, unsigned port, const char *data,

@@ -64,7 +64,7 @@ bool facet_machine_add_disk(struct facet_machine *machine, const char *text,
                                        "readonly", "bus",    "write_through", NULL};
     unsigned number = machine->disks;
     AUTO(strbuf) struct strbuf value = {0};
-    bool file = false, format = false, virtio = false;
+    bool file = false, format = false, virtio = false, mmio = false;
     char key[KEY_MAX];
 
     while (*text) {
@@ -77,9 +77,11 @@ bool facet_machine_add_disk(struct facet_machine *machine, const char *text,
             assign(machine, "disk", number, key, strbuf_text(&value));
             continue;
         }
-        virtio = strcmp(strbuf_text(&value), "virtio") == 0;
+        mmio = strcmp(strbuf_text(&value), "virtio-mmio") == 0;
+        virtio = mmio || strcmp(strbuf_text(&value), "virtio") == 0;
         if (!virtio && strcmp(strbuf_text(&value), "nvme") != 0)
-            return api_error(err, FACET_ERROR_USAGE, "disk: no bus '%s'; there are nvme and virtio",
+            return api_error(err, FACET_ERROR_USAGE,
+                             "disk: no bus '%s'; there are nvme, virtio and virtio-mmio",
                              strbuf_text(&value));
     }
     if (!file || !format)
@@ -89,6 +91,8 @@ bool facet_machine_add_disk(struct facet_machine *machine, const char *text,
     assign(machine, "disk", number, "type", "disk");
     assign(machine, virtio ? "vblk" : "nvme", number, "type", virtio ? "virtio_blk" : "nvme");
     assign(machine, virtio ? "vblk" : "nvme", number, "disk", key);
+    if (mmio)
+        assign(machine, "vblk", number, "transport", "mmio");
     machine->disks++;
     return true;
 }

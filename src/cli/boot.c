@@ -16,7 +16,10 @@ static bool boot(struct facet_machine *machine, const struct cli_args *args,
 
     if (!boot.kernel)
         return cli_usage(err, "boot: no kernel given; '%s' explains", "facet help boot");
-    return cli_apply_settings(machine, args, err) && facet_machine_boot(machine, &boot, err);
+    return cli_apply_settings(machine, args, err) &&
+           (!cli_value(args, "virtio-console") ||
+            facet_machine_set(machine, "pc.hvc0.type", "virtio_console", err)) &&
+           facet_machine_boot(machine, &boot, err);
 }
 
 static int boot_run(const struct cli_args *args)

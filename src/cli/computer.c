@@ -361,24 +361,26 @@ static void tell_end(struct facet_machine *machine, const struct facet_result *r
 }
 
 static bool open_outputs(struct facet_machine *machine, const struct cli_args *args,
-                         struct console *console, struct facet_error *err)
+                         struct consoles *consoles, struct facet_error *err)
 {
-    const char *log = cli_value(args, "console-log");
+    const char *log = cli_value(args, "console-log"), *virtio = cli_value(args, "virtio-console");
 
-    return console_open(console, machine, cli_value(args, "console"), err) &&
+    consoles->machine = machine;
+    return console_open(consoles, 0, cli_value(args, "console"), err) &&
+           (!virtio || console_open(consoles, FACET_PORT_VIRTIO, virtio, err)) &&
            (!log || facet_machine_log_console(machine, log, err));
 }
 
 int cli_run_computer(struct facet_machine *machine, const struct cli_args *args, bool loaded,
                      struct facet_error *err)
 {
-    struct console console = {.in = -1, .out = -1, .listener = -1};
+    struct consoles consoles = {0};
     struct schedule schedule = {.machine = machine};
     struct sigaction on_request = {.sa_handler = want_checkpoint, .sa_flags = SA_RESTART};
     struct facet_result result = {.end = FACET_END_POWER_OFF};
     struct facet_error stats_err;
     bool ready = loaded && read_schedule(&schedule, args, err) && find_position(&schedule, err) &&
-                 serve_gdb(machine, args, err) && open_outputs(machine, args, &console, err);
+                 serve_gdb(machine, args, err) && open_outputs(machine, args, &consoles, err);
     bool good = ready;
     int code;
 
@@ -391,7 +393,7 @@ int cli_run_computer(struct facet_machine *machine, const struct cli_args *args,
         good = cli_run_machine(machine, run_now, &result, err);
         signal(SIGUSR1, SIG_IGN);
     }
-    console_close(&console);
+    consoles_close(&consoles);
     if (good)
         tell_end(machine, &result);
     if (ready && !cli_write_stats(machine, args, &stats_err) && good) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/bug.h"
 #include "cli/machine_options.h"
 
 enum { ESCAPE = 0x1d }; // Ctrl-]
@@ -34,7 +35,7 @@ static void write_console(void *context, const char *data, size_t size)
 
 static void type_pending(struct console *c)
 {
-    size_t n = facet_machine_type(c->machine, 0, c->pending, c->pending_count);
+    size_t n = facet_machine_type(c->machine, c->port, c->pending, c->pending_count);
 
     c->pending_count -= n;
     memmove(c->pending, c->pending + n, c->pending_count);
@@ -76,15 +77,8 @@ static void read_input(struct console *c)
     c->pending_count += (size_t)n;
 }
 
-static void poll_console(void *context, unsigned idle_ms)
+static void serve(struct console *c)
 {
-    struct console *c = context;
-    struct pollfd p = {.fd = c->in >= 0 ? c->in : c->listener, .events = POLLIN};
-
-    type_pending(c);
-    if (c->pending_count == CONSOLE_PENDING ||
-        poll(&p, 1, c->pending_count ? 0 : (int)idle_ms) <= 0)
-        return;
     if (c->in < 0)
         accept_client(c);
     else
@@ -92,11 +86,34 @@ static void poll_console(void *context, unsigned idle_ms)
     type_pending(c);
 }
 
+static void poll_consoles(void *context, unsigned idle_ms)
+{
+    struct consoles *consoles = context;
+    struct pollfd p[CONSOLES_MAX];
+
+    for (unsigned i = 0; i < consoles->count; i++) {
+        struct console *c = &consoles->all[i];
+
+        type_pending(c);
+        p[i] = (struct pollfd){.fd = c->in >= 0 ? c->in : c->listener, .events = POLLIN};
+        if (c->pending_count)
+            idle_ms = 0;
+        if (c->pending_count == CONSOLE_PENDING)
+            p[i].fd = -1;
+    }
+    if (poll(p, consoles->count, (int)idle_ms) <= 0)
+        return;
+    for (unsigned i = 0; i < consoles->count; i++)
+        if (p[i].revents)
+            serve(&consoles->all[i]);
+}
+
 static void open_terminal(struct console *c)
 {
     struct termios raw;
 
     c->out = STDOUT_FILENO;
+    c->terminal = true;
     if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &c->saved) != 0)
         return;
     raw = c->saved;
@@ -105,7 +122,6 @@ static void open_terminal(struct console *c)
     fputs("facet: this terminal is the guest's console; Ctrl-] ends facet\n", stderr);
     c->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
     c->in = STDIN_FILENO;
-    facet_machine_on_poll(c->machine, poll_console, c);
 }
 
 static bool cannot_open(const char *what, struct facet_error *err)
@@ -135,38 +151,60 @@ static bool open_socket(struct console *c, const char *path, struct facet_error 
         return cannot_open(path, err);
     c->path = xstrdup(path);
     signal(SIGPIPE, SIG_IGN);
-    facet_machine_on_poll(c->machine, poll_console, c);
     return true;
 }
 
-bool console_open(struct console *c, struct facet_machine *machine, const char *where,
-                  struct facet_error *err)
+static bool open_where(struct console *c, const char *where, struct facet_error *err)
 {
-    bool good = true;
-
-    *c = (struct console){.machine = machine, .in = -1, .out = -1, .listener = -1};
-    if (!where || strcmp(where, "stdio") == 0)
-        open_terminal(c);
-    else if (strncmp(where, "file:", 5) == 0)
-        good = open_file(c, where + 5, err);
-    else if (strncmp(where, "unix:", 5) == 0)
-        good = open_socket(c, where + 5, err);
-    else
-        good = cli_usage(err, "console '%s': there are stdio, file:PATH and unix:PATH", where);
-    if (good)
-        facet_machine_console(machine, 0, write_console, c);
-    return good;
+    if (strncmp(where, "file:", 5) == 0)
+        return open_file(c, where + 5, err);
+    if (strncmp(where, "unix:", 5) == 0)
+        return open_socket(c, where + 5, err);
+    if (strcmp(where, "stdio") != 0)
+        return cli_usage(err, "console '%s': there are stdio, file:PATH and unix:PATH", where);
+    open_terminal(c);
+    return true;
 }
 
-void console_close(struct console *c)
+bool console_open(struct consoles *consoles, unsigned port, const char *where,
+                  struct facet_error *err)
+{
+    struct console *c = &consoles->all[consoles->count];
+
+    ASSERT(consoles->count < CONSOLES_MAX);
+    where = where ? where : "stdio";
+    for (unsigned i = 0; i < consoles->count; i++)
+        if (consoles->all[i].terminal && strcmp(where, "stdio") == 0)
+            return cli_usage(err,
+                             "two consoles are %s: '--console file:PATH' or 'unix:PATH' "
+                             "moves one",
+                             where);
+    consoles->count++;
+    *c = (struct console){
+        .machine = consoles->machine, .port = port, .in = -1, .out = -1, .listener = -1};
+    if (!facet_machine_console(consoles->machine, port, write_console, c))
+        return cli_usage(err, "the computer has no such console for '%s'", where);
+    if (!open_where(c, where, err))
+        return false;
+    if (c->in >= 0 || c->listener >= 0)
+        facet_machine_on_poll(consoles->machine, poll_consoles, consoles);
+    return true;
+}
+
+static void close_one(struct console *c)
 {
     if (c->raw)
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &c->saved);
-    c->raw = false;
     if (c->path)
         (void)unlink(c->path);
     free(c->path);
-    c->path = NULL;
     if (c->listener >= 0)
         close(c->listener);
+}
+
+void consoles_close(struct consoles *consoles)
+{
+    for (unsigned i = 0; i < consoles->count; i++)
+        close_one(&consoles->all[i]);
+    consoles->count = 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where a guest's console is: this terminal, a file, or a socket that somebody connects to.
+// Where a guest's consoles are: this terminal, a file, or a socket that somebody connects to.
 #pragma once
 
 #include <stddef.h>
@@ -7,12 +7,14 @@
 
 #include "cli/cli.h"
 
-enum { CONSOLE_PENDING = 256 };
+enum { CONSOLES_MAX = 2, CONSOLE_PENDING = 256 };
 
 struct console {
     struct facet_machine *machine;
-    struct termios saved;
-    bool raw;                      // the terminal's settings were changed
+    unsigned port;
+    bool terminal;                 // standard input and output...
+    bool raw;                      // ...whose settings were changed
+    struct termios saved;          // what they were
     int in, out;                   // -1: none
     int listener;                  // of a socket; -1: none
     char *path;                    // of the socket, to be removed; owned
@@ -20,9 +22,15 @@ struct console {
     size_t pending_count;
 };
 
+struct consoles {
+    struct facet_machine *machine;
+    struct console all[CONSOLES_MAX];
+    unsigned count;
+};
+
 // `where`: NULL or "stdio", "file:PATH", "unix:PATH". With standard input a terminal it is the
 // guest's keyboard; else the guest just runs.
-bool console_open(struct console *c, struct facet_machine *machine, const char *where,
+bool console_open(struct consoles *consoles, unsigned port, const char *where,
                   struct facet_error *err);
-// Accepts one that was not opened.
-void console_close(struct console *c);
+// Accepts what was not opened.
+void consoles_close(struct consoles *consoles);

@@ -55,7 +55,8 @@ static const struct cli_option options[] = {
     {"boot", "disk", "KEY=VALUE,...", NULL, true, NULL,
      "Add a disk: file=FILE,format=raw or qcow2 (no file is asked what it is). What the guest "
      "writes "
-     "is lost at the end, or goes to overlay=FILE. bus=nvme (the default) or virtio; readonly."},
+     "is lost at the end, or goes to overlay=FILE. bus=nvme (the default), virtio or virtio-mmio; "
+     "readonly."},
     {"boot", "share", "DIR", NULL, true, NULL,
      "Share a folder of the host, read-only: mount -t 9p share0 /mnt in the guest. Or "
      "folder=DIR,tag=NAME,writable."},
@@ -116,6 +117,10 @@ static const struct cli_option options[] = {
      "Where the guest's console is: stdio, file:PATH, or unix:PATH (a socket that somebody "
      "connects "
      "to; what is written before is lost)."},
+    {"boot", "virtio-console", "WHERE", NULL, false, NULL,
+     "Add a virtio console (hvc0) and say where it is, as --console. The guest's driver is the "
+     "module "
+     "virtio_console."},
     {"boot", "console-log", "FILE", NULL, false, NULL,
      "Also write the console's lines to FILE, each with the guest's time and the host's, in "
      "seconds."},
@@ -123,6 +128,8 @@ static const struct cli_option options[] = {
      "Where the guest's console is: stdio, file:PATH, or unix:PATH (a socket that somebody "
      "connects "
      "to; what is written before is lost)."},
+    {"restore", "virtio-console", "WHERE", NULL, false, NULL,
+     "Where the virtio console is that the computer was booted with; without it, nowhere."},
     {"restore", "console-log", "FILE", NULL, false, NULL,
      "Also write the console's lines to FILE, each with the guest's time and the host's, in "
      "seconds."},

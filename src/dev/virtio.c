@@ -44,6 +44,28 @@ struct virtio *virtio_new(struct component *device, const struct virtio_device_o
     return wiring->mmio || virtio_pci_build(v, err) ? v : NULL;
 }
 
+bool virtio_is_mmio(const struct component *c)
+{
+    const struct component *v = component_child(c, "virtio");
+
+    return component_interface(c, "mmio") == &virtio_mmio && v && virtio_of(v)->wiring.mmio;
+}
+
+bool virtio_wire(struct component *device, const char *memory, const char *interrupts, unsigned irq,
+                 struct error *err)
+{
+    struct virtio_wiring *w = &virtio_of_device(device)->wiring;
+
+    if (w->memory[0] || w->interrupts[0] || w->irq)
+        return error_set(err, ERROR_INPUT,
+                         "%s: memory, interrupts and irq are not to be given: the board wires it",
+                         device->path);
+    w->memory = memory;
+    w->interrupts = interrupts;
+    w->irq = irq;
+    return true;
+}
+
 bool virtio_running(const struct virtio *v)
 {
     u8 want = VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK;

@@ -66,6 +66,12 @@ struct virtio_wiring {
 struct virtio *virtio_new(struct component *device, const struct virtio_device_ops *ops,
                           const struct virtio_wiring *wiring, struct error *err);
 extern const struct component_type virtio_type;
+// For a board that has a place for registers: whether `c` is a virtio device with transport mmio.
+bool virtio_is_mmio(const struct component *c);
+// Says what it is wired to, between its build and its connect; texts are borrowed. False when its
+// description does, too.
+bool virtio_wire(struct component *device, const char *memory, const char *interrupts, unsigned irq,
+                 struct error *err) MUST_CHECK;
 // The registers of section 4.2 for the device's type to provide.
 extern const struct mmio_ops virtio_mmio;
 

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/bug.h"
 
+#include <lzma.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -87,4 +88,94 @@ bool compression_apply(enum compression kind, const struct strbuf *from, struct 
         return compress_zstd(from, out, err);
     }
     BUG("compression %d", (int)kind);
+}
+
+// ---- back
+
+enum { PIECE_BYTES = 1 << 16 };
+
+// Takes a piece of what comes out; false: that is too much.
+static bool take(struct strbuf *out, const u8 *piece, size_t size, u64 max)
+{
+    strbuf_add(out, (const char *)piece, size);
+    return out->length <= max;
+}
+
+static bool undo_gzip(const struct strbuf *from, u64 max, struct strbuf *out)
+{
+    z_stream z = {.next_in = (Bytef *)strbuf_text(from), .avail_in = (uInt)from->length};
+    int result = inflateInit2(&z, GZIP_WINDOW_BITS);
+    u8 piece[PIECE_BYTES];
+
+    while (result == Z_OK) {
+        z.next_out = piece;
+        z.avail_out = sizeof(piece);
+        result = inflate(&z, Z_NO_FLUSH);
+        if (!take(out, piece, sizeof(piece) - z.avail_out, max))
+            result = Z_MEM_ERROR;
+    }
+    inflateEnd(&z);
+    return result == Z_STREAM_END;
+}
+
+static bool undo_xz(const struct strbuf *from, u64 max, struct strbuf *out)
+{
+    lzma_stream z = LZMA_STREAM_INIT;
+    lzma_ret result = lzma_stream_decoder(&z, max + MiB(64), 0);
+    u8 piece[PIECE_BYTES];
+
+    z.next_in = (const u8 *)strbuf_text(from);
+    z.avail_in = from->length;
+    while (result == LZMA_OK) {
+        z.next_out = piece;
+        z.avail_out = sizeof(piece);
+        result = lzma_code(&z, LZMA_FINISH);
+        if (!take(out, piece, sizeof(piece) - z.avail_out, max))
+            result = LZMA_MEM_ERROR;
+    }
+    lzma_end(&z);
+    return result == LZMA_STREAM_END;
+}
+
+static bool undo_zstd(const struct strbuf *from, u64 max, struct strbuf *out)
+{
+    ZSTD_inBuffer in = {strbuf_text(from), from->length, 0};
+    ZSTD_DStream *z = ZSTD_createDStream();
+    size_t left = ZSTD_initDStream(z);
+    u8 piece[PIECE_BYTES];
+    bool more = true;
+
+    while (more && !ZSTD_isError(left)) {
+        ZSTD_outBuffer to = {piece, sizeof(piece), 0};
+
+        left = ZSTD_decompressStream(z, &to, &in);
+        more = left && (to.pos || in.pos < in.size) && take(out, piece, to.pos, max);
+        if (!left && !take(out, piece, to.pos, max))
+            left = 1;
+    }
+    ZSTD_freeDStream(z);
+    return left == 0;
+}
+
+bool compression_undo(const struct strbuf *from, u64 max, struct strbuf *out, struct error *err)
+{
+    static const struct {
+        const char *name, *magic;
+        size_t length;
+        bool (*undo)(const struct strbuf *from, u64 max, struct strbuf *out);
+    } kinds[] = {
+        {"gzip", "\x1f\x8b", 2, undo_gzip},
+        {"xz", "\xfd\x37zXZ", 6, undo_xz},
+        {"zstd", "\x28\xb5\x2f\xfd", 4, undo_zstd},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        if (from->length < kinds[i].length ||
+            memcmp(strbuf_text(from), kinds[i].magic, kinds[i].length) != 0)
+            continue;
+        return kinds[i].undo(from, max, out) ||
+               error_set(err, ERROR_INPUT, "what %s compressed is damaged, or too large",
+                         kinds[i].name);
+    }
+    return error_set(err, ERROR_INPUT, "it is compressed neither with gzip nor with xz or zstd");
 }

@@ -79,6 +79,18 @@ static bool add_busybox(struct tree *t, const char *wanted, struct error *err)
 
 // ---- modules ----
 
+static bool add_module(struct tree *t, const char *file, const char *place, struct error *err)
+{
+    AUTO(strbuf) struct strbuf content = {0};
+
+    if (!kernel_module_is_compressed(file))
+        return tree_add_host_file(t, file, place, 0644, err);
+    if (!kernel_module_unpack(file, &content, err))
+        return false;
+    tree_add_bytes(t, place, 0644, content.text, content.length);
+    return true;
+}
+
 // Adds the modules and the list of them in loading order.
 static bool add_modules(struct tree *t, struct kernel_modules *m, const char *names,
                         struct module_list *list, struct strbuf *text, struct error *err)
@@ -95,7 +107,7 @@ static bool add_modules(struct tree *t, struct kernel_modules *m, const char *na
     for (size_t i = 0; i < list->count; i++) {
         AUTO_FREE char *place = kernel_module_place(list->items[i]);
 
-        if (!tree_add_host_file(t, list->items[i], place, 0644, err))
+        if (!add_module(t, list->items[i], place, err))
             return false;
         strbuf_printf(text, "/%s\n", place);
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Modules are ELF64 files (.ko); compressed ones (.ko.xz) are not read.
+// Modules are ELF64 files (.ko), or compressed ones (.ko.xz, .ko.zst, .ko.gz).
 #include "image/modules.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/names.h"
+#include "image/compress.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -25,6 +26,7 @@ struct kernel_module {
 enum { DEPTH_MAX = 64 };
 
 #define SECTION_SIZE_MAX MiB(4)
+#define MODULE_SIZE_MAX MiB(256)
 
 void kernel_modules_release(struct kernel_modules *m)
 {
@@ -69,21 +71,47 @@ static bool ends_in(const char *name, const char *suffix)
     return length > end && strcmp(name + length - end, suffix) == 0;
 }
 
-static bool note(struct kernel_modules *m, const FTSENT *found, bool *compressed, struct error *err)
+// How long the name is without ".ko" and what may be behind it; 0: no module.
+static size_t bare_length(const char *name)
 {
+    static const char *const suffixes[] = {".ko", ".ko.xz", ".ko.zst", ".ko.gz"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+        if (ends_in(name, suffixes[i]))
+            return strlen(name) - strlen(suffixes[i]);
+    return 0;
+}
+
+bool kernel_module_is_compressed(const char *file)
+{
+    return !ends_in(file, ".ko");
+}
+
+bool kernel_module_unpack(const char *file, struct strbuf *out, struct error *err)
+{
+    AUTO(strbuf) struct strbuf packed = {0};
+
+    return file_read(file, MODULE_SIZE_MAX, &packed, err) &&
+           (compression_undo(&packed, MODULE_SIZE_MAX, out, err) ||
+            error_wrap(err, "kernel module '%s'", file));
+}
+
+static bool note(struct kernel_modules *m, const FTSENT *found, struct error *err)
+{
+    size_t length = bare_length(found->fts_name);
+
     if (found->fts_info != FTS_F)
         return true;
     if (strcmp(found->fts_name, "modules.builtin") == 0)
         return read_built_in(m, found->fts_accpath, err);
-    if (ends_in(found->fts_name, ".ko")) {
+    if (length) {
         struct kernel_module module = {
-            .name = module_name(found->fts_name, found->fts_namelen - strlen(".ko")),
+            .name = module_name(found->fts_name, length),
             .file = xstrdup(found->fts_path),
         };
 
         VEC_PUSH(m, module);
     }
-    *compressed |= ends_in(found->fts_name, ".ko.xz") || ends_in(found->fts_name, ".ko.zst");
     return true;
 }
 
@@ -95,7 +123,7 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 bool kernel_modules_open(struct kernel_modules *m, const char *folder, struct error *err)
 {
     char *roots[] = {(char *)folder, NULL};
-    bool compressed = false, good = true;
+    bool good = true;
     FTSENT *found;
     FTS *walk;
 
@@ -106,41 +134,51 @@ bool kernel_modules_open(struct kernel_modules *m, const char *folder, struct er
     if (!walk)
         return error_set_errno(err, "cannot read the folder '%s'", folder);
     while (good && (found = fts_read(walk)))
-        good = note(m, found, &compressed, err);
+        good = note(m, found, err);
     fts_close(walk);
     if (good && m->count == 0)
-        return error_set(err, ERROR_INPUT, "there are no%s kernel modules (.ko) in '%s'",
-                         compressed ? " uncompressed" : "", folder);
+        return error_set(err, ERROR_INPUT, "there are no kernel modules (.ko) in '%s'", folder);
     return good;
 }
 
 // ---- what a module says of itself ----
 
-static bool read_at(int fd, u64 offset, void *into, size_t size)
+// The content of a module: a file, or what came out of one.
+struct content {
+    int fd; // -1: `bytes`
+    struct strbuf bytes;
+};
+
+static bool read_at(const struct content *c, u64 offset, void *into, size_t size)
 {
-    return pread(fd, into, size, (off_t)offset) == (ssize_t)size;
+    if (c->fd >= 0)
+        return pread(c->fd, into, size, (off_t)offset) == (ssize_t)size;
+    if (offset > c->bytes.length || size > c->bytes.length - offset)
+        return false;
+    memcpy(into, c->bytes.text + offset, size);
+    return true;
 }
 
 // Reads section .modinfo.
-static bool read_info(struct kernel_module *module, int fd)
+static bool read_info(struct kernel_module *module, const struct content *c)
 {
     Elf64_Ehdr header;
     Elf64_Shdr names;
     AUTO_FREE Elf64_Shdr *sections = NULL;
     AUTO_FREE char *text = NULL;
 
-    if (!read_at(fd, 0, &header, sizeof(header)) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+    if (!read_at(c, 0, &header, sizeof(header)) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
         header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_shentsize != sizeof(Elf64_Shdr) ||
         header.e_shstrndx >= header.e_shnum)
         return false;
     sections = xcalloc(header.e_shnum, sizeof(*sections));
-    if (!read_at(fd, header.e_shoff, sections, header.e_shnum * sizeof(*sections)))
+    if (!read_at(c, header.e_shoff, sections, header.e_shnum * sizeof(*sections)))
         return false;
     names = sections[header.e_shstrndx];
     if (names.sh_size > SECTION_SIZE_MAX)
         return false;
     text = xcalloc(1, names.sh_size + 1);
-    if (!read_at(fd, names.sh_offset, text, names.sh_size))
+    if (!read_at(c, names.sh_offset, text, names.sh_size))
         return false;
     for (size_t i = 0; i < header.e_shnum; i++) {
         const Elf64_Shdr *s = &sections[i];
@@ -150,7 +188,7 @@ static bool read_info(struct kernel_module *module, int fd)
             continue;
         module->info = xcalloc(1, s->sh_size + 1);
         module->info_size = s->sh_size;
-        return read_at(fd, s->sh_offset, module->info, s->sh_size);
+        return read_at(c, s->sh_offset, module->info, s->sh_size);
     }
     return false;
 }
@@ -158,14 +196,21 @@ static bool read_info(struct kernel_module *module, int fd)
 static bool need_info(struct kernel_module *module, struct error *err)
 {
     AUTO_CLOSE int fd = -1;
+    struct content c = {.fd = -1};
+    bool good;
 
     if (module->info)
         return true;
-    fd = open(module->file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set_errno(err, "cannot open '%s'", module->file);
-    return read_info(module, fd) ||
-           error_set(err, ERROR_INPUT, "'%s' is no kernel module", module->file);
+    if (kernel_module_is_compressed(module->file)) {
+        good = kernel_module_unpack(module->file, &c.bytes, err);
+    } else {
+        c.fd = fd = open(module->file, O_RDONLY | O_CLOEXEC);
+        good = fd >= 0 || error_set_errno(err, "cannot open '%s'", module->file);
+    }
+    if (good && !read_info(module, &c))
+        good = error_set(err, ERROR_INPUT, "'%s' is no kernel module", module->file);
+    strbuf_release(&c.bytes);
+    return good;
 }
 
 // The index-th value of `key`, or NULL.
@@ -327,8 +372,9 @@ char *kernel_module_place(const char *file)
     const char *place = strstr(file, "lib/modules/"), *slash = strrchr(file, '/');
 
     if (place)
-        return xstrdup(place);
-    return xasprintf("lib/modules/%s", slash ? slash + 1 : file);
+        return xasprintf("%.*s.ko", (int)bare_length(place), place);
+    slash = slash ? slash + 1 : file;
+    return xasprintf("lib/modules/%.*s.ko", (int)bare_length(slash), slash);
 }
 
 bool kernel_modules_locate(const char *folder, char **ret_base, char **ret_release,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/strbuf.h"
 
 struct kernel_modules {
     struct kernel_module *items; // owned
@@ -35,5 +36,8 @@ bool kernel_modules_locate(const char *folder, char **ret_base, char **ret_relea
                            struct error *err) MUST_CHECK;
 
 // Where modprobe looks for it: "lib/modules/VERSION/kernel/…" if the folder tells the version, else
-// "lib/modules/NAME.ko". To be freed.
+// "lib/modules/NAME.ko"; without the suffix of a compressed one. To be freed.
 char *kernel_module_place(const char *file);
+// Whether the file is compressed, and the module that it then holds.
+bool kernel_module_is_compressed(const char *file);
+bool kernel_module_unpack(const char *file, struct strbuf *out, struct error *err) MUST_CHECK;

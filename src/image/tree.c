@@ -77,13 +77,20 @@ void tree_add_directory(struct tree *t, const char *path, u32 mode)
     tree_add(t, &entry);
 }
 
-void tree_add_text(struct tree *t, const char *path, u32 mode, const char *text)
+void tree_add_bytes(struct tree *t, const char *path, u32 mode, const void *data, size_t size)
 {
     struct tree_entry entry = entry_of(t, path, S_IFREG | mode);
 
-    entry.data = xstrdup(text);
-    entry.size = strlen(text);
+    entry.data = xcalloc(1, size + 1);
+    if (size)
+        memcpy(entry.data, data, size);
+    entry.size = size;
     tree_add(t, &entry);
+}
+
+void tree_add_text(struct tree *t, const char *path, u32 mode, const char *text)
+{
+    tree_add_bytes(t, path, mode, text, strlen(text));
 }
 
 void tree_add_symlink(struct tree *t, const char *path, const char *target)

@@ -44,6 +44,7 @@ void tree_add(struct tree *t, struct tree_entry *entry);
 // From memory. `path` may begin with a slash. `mode` has only the permissions.
 void tree_add_directory(struct tree *t, const char *path, u32 mode);
 void tree_add_text(struct tree *t, const char *path, u32 mode, const char *text);
+void tree_add_bytes(struct tree *t, const char *path, u32 mode, const void *data, size_t size);
 void tree_add_symlink(struct tree *t, const char *path, const char *target);
 void tree_add_device(struct tree *t, const char *path, u32 mode, u32 major, u32 minor);
 

@@ -244,33 +244,37 @@ fail:
 
 // ---- consoles
 
-static struct component *uart(struct computer *m, unsigned port, const struct char_device_ops **ret)
+static struct component *console_port(struct computer *m, unsigned port,
+                                      const struct char_device_ops **ret)
 {
+    bool virtio = port >= COMPUTER_PORT_VIRTIO;
     char name[16];
     struct component *c;
 
-    snprintf(name, sizeof(name), "uart%u", port);
+    snprintf(name, sizeof(name), "%s%u", virtio ? "hvc" : "uart",
+             port - (virtio ? COMPUTER_PORT_VIRTIO : 0));
     c = component_child(m->pc, name);
     *ret = c ? component_interface(c, "char_device") : NULL;
     return c;
 }
 
-void computer_connect_console(struct computer *m, unsigned port, struct char_output output)
+bool computer_connect_console(struct computer *m, unsigned port, struct char_output output)
 {
     const struct char_device_ops *ops;
-    struct component *c = uart(m, port, &ops);
+    struct component *c = console_port(m, port, &ops);
 
     if (!ops)
-        return;
+        return false;
     if (port == 0)
         output = console_log_through(m->console, output);
     ops->connect(c, output);
+    return true;
 }
 
 size_t computer_console_input(struct computer *m, unsigned port, const u8 *data, size_t size)
 {
     const struct char_device_ops *ops;
-    struct component *c = uart(m, port, &ops);
+    struct component *c = console_port(m, port, &ops);
     size_t n = ops ? MIN(size, ops->room(c)) : 0;
 
     if (n)

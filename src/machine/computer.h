@@ -74,9 +74,11 @@ void computer_free(struct computer *m);
 bool computer_save(struct computer *m, const char *path, const char *parent,
                    struct error *err) MUST_CHECK;
 
-// Where the guest's serial port goes (port 0 is the console), and characters for the guest; returns
-// how many were taken. Connect before the first run.
-void computer_connect_console(struct computer *m, unsigned port, struct char_output output);
+// Where the guest's serial port goes (port 0 is the console; from COMPUTER_PORT_VIRTIO on they are
+// the virtio consoles pc.hvc0...), and characters for the guest; returns how many were taken.
+// Connect before the first run; false: there is no such port.
+enum { COMPUTER_PORT_VIRTIO = 16 };
+bool computer_connect_console(struct computer *m, unsigned port, struct char_output output);
 size_t computer_console_input(struct computer *m, unsigned port, const u8 *data, size_t size);
 
 // Serves debuggers at `spec` from now on (machine/gdb/gdb_server.h). `wait`: runs begin when one is

@@ -5,6 +5,7 @@
 //     0xe0000        (RAM) ACPI tables               0x40, 0x61         PIT
 //     0xc0000000     PCI BARs                        0x60, 0x64         i8042
 //     0xe0000000     PCI MMCONFIG                    0x70               RTC
+//     0xfeb00000     virtio, transport mmio          0x80, 0xed         POST code, delay
 //     0xfec00000     I/O APIC                        0x3f8, 0x2f8 ...   serial ports
 //     0xfed00000     HPET                            0xcf8              PCI
 //     0xfee00000     local APICs, MSIs               0x600              ACPI fixed registers
@@ -145,7 +146,8 @@ static bool build_legacy(struct pc *pc, struct error *err)
     const char *timers = pc->p.has_hpet ? "interrupts=pc.hpet" : "interrupts=pc.isa";
 
     return add(pc, &apic_bus_type, "apics", NULL, err) &&
-           add(pc, &ioapic_type, "ioapic", WITH("bus=pc.apics"), err) &&
+           add(pc, &ioapic_type, "ioapic", WITH("bus=pc.apics", "pins=32", "active_low=0xf0000"),
+               err) &&
            add(pc, &isa_irqs_type, "isa", WITH("pic=pc.pic", "ioapic=pc.ioapic"), err) &&
            add(pc, &pic8259_type, "pic", WITH("interrupts=pc.cpu0.apic", "irq=0"), err) &&
            (!pc->p.has_hpet ||

@@ -14,6 +14,7 @@ enum { PC_MAX_CPUS = 64 };
 #define PC_HOLE_BASE 0xc0000000ull // RAM ends here and goes on at 4 GiB
 #define PC_HOLE_END 0x100000000ull
 #define PC_ECAM_BASE 0xe0000000ull
+#define PC_VIRTIO_BASE 0xfeb00000ull // virtio devices of transport mmio, a page each
 #define PC_IOAPIC_BASE 0xfec00000ull
 #define PC_HPET_BASE 0xfed00000ull
 #define PC_APIC_BASE 0xfee00000ull

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "dev/acpi_pm.h"
+#include "dev/virtio.h"
 #include "machine/acpi.h"
 
 // The extended BIOS data area and everything up to 1 MiB is not the kernel's.
@@ -45,10 +46,21 @@ static void describe_pci(struct pc *pc, struct acpi_machine *m)
     m->pci_memory64 = (struct acpi_window){pc->window64, PC_WINDOW64_SIZE};
     for (u32 slot = 0; slot < ACPI_SLOTS; slot++)
         for (u32 pin = 0; pin < 4; pin++)
-            m->intx_gsi[slot][pin] = 16 + (slot + pin) % 4;
+            m->intx_gsi[slot][pin] = PC_PCI_GSI + (slot + pin) % 4;
 }
 
-static void describe(struct pc *pc, const u32 *apic_ids, struct acpi_machine *m)
+static void describe_virtio(const struct pc *pc, struct acpi_virtio_mmio *ret)
+{
+    for (u32 i = 0; i < pc->virtio; i++)
+        ret[i] = (struct acpi_virtio_mmio){
+            .base = PC_VIRTIO_BASE + i * MEM_PAGE_SIZE,
+            .size = (u32)virtio_mmio.size,
+            .gsi = PC_VIRTIO_GSI + i,
+        };
+}
+
+static void describe(struct pc *pc, const u32 *apic_ids, const struct acpi_virtio_mmio *virtio,
+                     struct acpi_machine *m)
 {
     *m = (struct acpi_machine){
         .apic_id = apic_ids,
@@ -70,6 +82,8 @@ static void describe(struct pc *pc, const u32 *apic_ids, struct acpi_machine *m)
         .has_pit = true,
         .has_rtc = true,
         .pvpanic_port = 0x505,
+        .virtio = virtio,
+        .n_virtio = pc->virtio,
     };
     for (u32 i = 0; i < pc->p.uarts; i++)
         m->serial[i] = (struct acpi_serial){pc_uart_ports[i], pc_uart_irqs[i]};
@@ -81,12 +95,14 @@ bool pc_firmware(struct component *c, paddr *ret_rsdp, struct error *err)
     struct pc *pc = pc_of(c);
     struct mem_port memory = pc_memory(c);
     AUTO(strbuf) struct strbuf tables = {0};
+    struct acpi_virtio_mmio virtio[PC_VIRTIO_MAX];
     u32 apic_ids[PC_MAX_CPUS];
     struct acpi_machine m;
 
     for (u32 i = 0; i < pc->p.cpus; i++)
         apic_ids[i] = i;
-    describe(pc, apic_ids, &m);
+    describe_virtio(pc, virtio);
+    describe(pc, apic_ids, virtio, &m);
     if (!acpi_build(&m, PC_BIOS_BASE, HIGH_BASE - PC_BIOS_BASE, &tables, err))
         return false;
     if (!mem_port_copy_in(&memory, PC_BIOS_BASE, tables.text, tables.length))

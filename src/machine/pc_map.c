@@ -7,6 +7,7 @@
 #include "dev/pci.h"
 #include "dev/pic8259.h"
 #include "dev/pit8254.h"
+#include "dev/virtio.h"
 #include "machine/dma_port.h"
 #include "mem/physmap.h"
 
@@ -90,6 +91,26 @@ static bool map_memory(struct pc *pc, struct error *err)
            physmap_add_mmio(pc->memory, PC_ECAM_BASE, pci_ecam(child(pc, "pci")), err);
 }
 
+// Virtio devices of transport mmio, in their order: a page and an interrupt for each.
+static bool place_virtio(struct pc *pc, struct error *err)
+{
+    for (struct component *c = pc->base.first_child; c; c = c->next_sibling) {
+        struct mmio m = {.ops = component_interface(c, "mmio"), .device = c};
+
+        if (!virtio_is_mmio(c))
+            continue;
+        if (pc->virtio == PC_VIRTIO_MAX)
+            return error_set(err, ERROR_INPUT,
+                             "%s: there is room for %d virtio devices with transport mmio", c->path,
+                             (int)PC_VIRTIO_MAX);
+        if (!virtio_wire(c, pc->dma->path, "pc.ioapic", PC_VIRTIO_GSI + pc->virtio, err) ||
+            !physmap_add_mmio(pc->memory, PC_VIRTIO_BASE + pc->virtio * MEM_PAGE_SIZE, m, err))
+            return false;
+        pc->virtio++;
+    }
+    return true;
+}
+
 static bool join_cores(struct pc *pc, struct error *err)
 {
     struct pc_core_links links = {
@@ -131,5 +152,6 @@ bool pc_connect(struct component *c, struct error *err)
 {
     struct pc *pc = pc_of(c);
 
-    return map_memory(pc, err) && map_ports(pc, err) && join_cores(pc, err);
+    return map_memory(pc, err) && map_ports(pc, err) && place_virtio(pc, err) &&
+           join_cores(pc, err);
 }

@@ -64,6 +64,7 @@ struct pc {
     WIRED(struct block_cache *blocks); // owned
     WIRED(pc_simop_fn *simop);
     WIRED(void *simop_context);
+    WIRED(u32 virtio);                  // devices of transport mmio
     DERIVED(u64 window64);              // of PCI BARs behind all RAM
     DERIVED(u32 period);                // ticks per cycle
     DERIVED(tick horizon);              // of the current run: nothing happens before
@@ -77,7 +78,8 @@ struct pc {
 struct pc *pc_of(const struct component *c);
 
 #define PC_WINDOW64_SIZE GiB(32)
-enum { PC_SCI_IRQ = 9, PC_S5_TYPE = 5 };
+// Inputs of the I/O APIC: ISA's, PCI's four, then those of virtio devices of transport mmio.
+enum { PC_SCI_IRQ = 9, PC_PCI_GSI = 16, PC_VIRTIO_GSI = 20, PC_VIRTIO_MAX = 12, PC_S5_TYPE = 5 };
 extern const u16 pc_uart_ports[4];
 extern const u8 pc_uart_irqs[4];
 

@@ -4,6 +4,7 @@
 What needs Debian's servers is skipped, with a reason, when they cannot be reached."""
 
 import gzip
+import lzma
 import os
 import struct
 import subprocess
@@ -191,6 +192,35 @@ def test_modules_come_behind_what_they_need(initramfs, modules, tmp_path):
     order = loaded(archive, tmp_path)
     assert order == ["crc32c_generic", "jbd2", "mbcache", "ext4"]
     assert "lib/modules/6.1/kernel/fs/ext4.ko" in listing(archive)
+
+
+PACKERS = {".xz": lambda data: lzma.compress(data, check=lzma.CHECK_CRC32), ".gz": gzip.compress,
+           ".zst": lambda data: subprocess.run(["zstd", "-q"], input=data, capture_output=True,
+                                               check=True).stdout}
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_compressed_modules_are_unpacked(initramfs, modules, tmp_path, suffix):
+    """As Debian's kernels since 6.10 have them (.ko.xz)."""
+    plain = {}
+    for path in (modules / "modules/6.1/kernel/fs").glob("*.ko"):
+        plain[path.name] = path.read_bytes()
+        path.with_name(path.name + suffix).write_bytes(PACKERS[suffix](plain[path.name]))
+        path.unlink()
+    archive = initramfs("--kernel-modules", modules, "--module", "ext4")
+    assert loaded(archive, tmp_path) == ["crc32c_generic", "jbd2", "mbcache", "ext4"]
+    assert (tmp_path / "out/lib/modules/6.1/kernel/fs/ext4.ko").read_bytes() == plain["ext4.ko"]
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_a_damaged_compressed_module(facet, tmp_path, suffix):
+    (tmp_path / "m").mkdir()
+    good = PACKERS[suffix](module() + bytes(100000))
+    for content in (b"", good[:-3], good[:10], b"none of these", module()):
+        (tmp_path / "m" / ("bad.ko" + suffix)).write_bytes(content)
+        result = facet("image", "build", "--initramfs", "--output", tmp_path / "i",
+                       "--kernel-modules", tmp_path / "m", "--module", "bad")
+        assert "bad.ko" + suffix in one_sentence(result) and result.returncode == 3
 
 
 def test_a_module_that_is_built_in_needs_no_file(initramfs, modules, tmp_path):
