@@ -57,6 +57,22 @@ def test_processes_by_descriptor_and_what_else_processes_share(build, tmp_path):
     compare([build("processes.c")], folders=folders)
 
 
+def test_watched_files(build, tmp_path):
+    folders = [tmp_path / "native", tmp_path / "facet"]
+    for folder in folders:
+        folder.mkdir()
+    compare([build("inotify.c")], folders=folders)
+
+
+def test_a_program_that_waits_for_others_on_the_host_sees_them(build, tmp_path):
+    with subprocess.Popen([os.environ["FACET"], "exec", "--", build("inotify.c"), "others"],
+                          cwd=tmp_path, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout.readline() == "ready\n"
+        (tmp_path / "new").write_text("")
+        out = program.communicate(timeout=30)[0]
+    assert "mask 100 " in out and "'new'" in out and program.returncode == 0
+
+
 def test_which_times_of_files_change(build, tmp_path):
     folders = [tmp_path / "native", tmp_path / "facet"]
     for folder in folders:

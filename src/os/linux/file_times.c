@@ -4,6 +4,7 @@
 // the atime of those whose atime it has not set.
 #include "os/linux/file_times.h"
 
+#include "os/linux/inotify.h"
 #include "os/linux/timer.h"
 
 #include <fcntl.h>
@@ -109,8 +110,10 @@ void file_times_touch(struct kernel *k, int host, u64 dev, u64 ino, u32 which, b
     struct timespec times[2];
 
     times_for_host(k, which, times);
+    inotify_own_access(k, false);
     if (which & (TIMES_A | TIMES_M))
         set_host = set_host && futimens(host, times) == 0;
+    inotify_own_access(k, true);
     note(k, &st, which, set_host);
 }
 
@@ -123,8 +126,10 @@ void file_times_touch_at(struct kernel *k, int at, const char *path, u32 which, 
     if (fstatat(at, path, &st, flags) != 0)
         return;
     times_for_host(k, which, times);
+    inotify_own_access(k, false);
     if (which & (TIMES_A | TIMES_M))
         set = utimensat(at, path, times, flags) == 0;
+    inotify_own_access(k, true);
     note(k, &st, which, set);
 }
 

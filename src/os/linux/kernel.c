@@ -6,6 +6,7 @@
 #include "isa/x86/mem.h"
 #include "os/linux/file.h"
 #include "os/linux/file_times.h"
+#include "os/linux/inotify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +41,11 @@ static void mapped_write(void *ctx, const struct mapping *m)
     file_times_touch(ctx, m->fd, m->dev, m->ino, TIMES_M | TIMES_C, true);
 }
 
+static void mapped_access(void *ctx, bool done)
+{
+    inotify_own_access(ctx, done);
+}
+
 bool kernel_init(struct kernel *k, const struct kernel_options *o, struct error *err)
 {
     *k = (struct kernel){.period = o->period,
@@ -65,6 +71,7 @@ bool kernel_init(struct kernel *k, const struct kernel_options *o, struct error 
     }
     mapping_set_init(&k->mappings, &k->pages);
     k->mappings.dirtied = mapped_write;
+    k->mappings.access = mapped_access;
     k->mappings.ctx = k;
     k->env = (struct mm_env){&k->pages, &k->mappings, flush, k};
     return true;
@@ -84,6 +91,7 @@ void kernel_release(struct kernel *k)
     free(k->processes.items);
     free(k->sleepers.items);
     free(k->fifos.items);
+    free(k->watchers.items);
     sockets_release(k);
     file_times_free(k->times);
     mapping_set_release(&k->mappings);

@@ -47,6 +47,7 @@ extern const struct stat_field kernel_stats_fields[];
 
 struct queue; // of a pipe (pipe.c)
 struct socket;
+struct file;
 struct file_times;
 
 struct kernel_options {
@@ -81,6 +82,11 @@ struct kernel {
         struct socket **items; // all there are
         size_t count, room;
     } sockets;
+    struct {
+        struct file **items; // inotify descriptors
+        size_t count, room;
+        u32 host_cookie, cookie; // of the last renaming: the host's, the program's
+    } watchers;
     u64 files_in_flight; // descriptors that wait in sockets' queues
     u32 next_unix_name;
     u16 next_port;

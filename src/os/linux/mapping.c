@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,40 @@ enum { IDLE_MAX = 64 }; // files without a user whose pages are kept
 void mapping_set_init(struct mapping_set *s, struct pages *pages)
 {
     *s = (struct mapping_set){.pages = pages};
+}
+
+// Nobody is to hear of what is done to a file between the two.
+static void access_begins(const struct mapping_set *s)
+{
+    if (s->access)
+        s->access(s->ctx, false);
+}
+
+static void access_ends(const struct mapping_set *s)
+{
+    if (s->access)
+        s->access(s->ctx, true);
+}
+
+// A descriptor that has nothing to do with the program's: pages may stay when all of its are
+// closed.
+static int open_file(const struct mapping_set *s, int fd, bool writable)
+{
+    char path[64];
+    int own;
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    access_begins(s);
+    own = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    access_ends(s);
+    return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3); // its permissions may have changed
+}
+
+static void close_file(const struct mapping_set *s, int fd)
+{
+    access_begins(s);
+    close(fd);
+    access_ends(s);
 }
 
 static u32 slot_of(const struct mapping *m, u64 index)
@@ -76,7 +111,7 @@ static void mapping_free(struct mapping *m)
     mapping_sync(m, 0, ~0ull);
     forget_pages(m);
     if (m->fd >= 0)
-        close(m->fd);
+        close_file(m->set, m->fd);
     free(m->path);
     free(m);
 }
@@ -89,6 +124,13 @@ void mapping_set_release(struct mapping_set *s)
     *s = (struct mapping_set){0};
 }
 
+static bool has_a_name(const struct mapping *m)
+{
+    struct stat st;
+
+    return fstat(m->fd, &st) == 0 && st.st_nlink > 0;
+}
+
 // Files without a user keep their pages for the next program that maps them; the oldest go first.
 static void trim(struct mapping_set *s)
 {
@@ -99,7 +141,7 @@ static void trim(struct mapping_set *s)
     for (size_t i = 0; i < s->count; i++) {
         struct mapping *m = s->items[i];
 
-        if (m->refs == 0 && (m->anonymous || idle > IDLE_MAX)) {
+        if (m->refs == 0 && (m->anonymous || m->dead || idle > IDLE_MAX)) {
             idle--;
             mapping_free(m);
         } else {
@@ -147,16 +189,18 @@ struct mapping *mapping_of_file(struct mapping_set *s, int fd, bool writable, co
     }
     if (m && (m->writable || !writable)) {
         m->refs++;
+        m->dead = false;
         return m;
     }
-    copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    copy = open_file(s, fd, writable);
     if (copy < 0)
         return NULL;
     if (m) {
-        close(m->fd);
+        close_file(s, m->fd);
         m->fd = copy;
         m->writable = true;
         m->refs++;
+        m->dead = false;
         return m;
     }
     return add(s,
@@ -180,6 +224,16 @@ struct mapping *mapping_ref(struct mapping *m)
     return m;
 }
 
+void mapping_unlinked(struct mapping_set *s, u64 dev, u64 ino)
+{
+    struct mapping *m = mapping_find(s, dev, ino);
+
+    if (!m || m->refs > 0)
+        return;
+    m->dead = !has_a_name(m);
+    trim(s);
+}
+
 void mapping_unref(struct mapping *m)
 {
     ASSERT(m->refs > 0);
@@ -197,18 +251,14 @@ void mapping_unref(struct mapping *m)
             m->mtime_ns = st.st_mtim.tv_nsec;
         }
     }
+    m->dead = !m->anonymous && !has_a_name(m);
     trim(m->set);
 }
 
-static enum mapping_result fill(struct mapping *m, u64 index, u8 *host)
+static enum mapping_result read_page(const struct mapping *m, u64 index, u8 *host)
 {
-    struct stat st;
     u64 done = 0;
 
-    if (fstat(m->fd, &st) != 0)
-        return MAPPING_IO_ERROR;
-    if (index >= PAGE_ROUND_UP((u64)st.st_size) >> PAGE_SHIFT)
-        return MAPPING_BEYOND_END;
     while (done < PAGE_BYTES) {
         ssize_t n =
             pread(m->fd, host + done, PAGE_BYTES - done, (off_t)((index << PAGE_SHIFT) + done));
@@ -223,6 +273,21 @@ static enum mapping_result fill(struct mapping *m, u64 index, u8 *host)
     }
     memset(host + done, 0, PAGE_BYTES - done);
     return MAPPING_OK;
+}
+
+static enum mapping_result fill(const struct mapping *m, u64 index, u8 *host)
+{
+    enum mapping_result r;
+    struct stat st;
+
+    if (fstat(m->fd, &st) != 0)
+        return MAPPING_IO_ERROR;
+    if (index >= PAGE_ROUND_UP((u64)st.st_size) >> PAGE_SHIFT)
+        return MAPPING_BEYOND_END;
+    access_begins(m->set);
+    r = read_page(m, index, host);
+    access_ends(m->set);
+    return r;
 }
 
 enum mapping_result mapping_get(struct mapping *m, u64 index, u32 *ret_page)
@@ -278,6 +343,7 @@ bool mapping_sync(struct mapping *m, u64 first, u64 last)
         return true;
     if (fstat(m->fd, &st) != 0)
         return false;
+    access_begins(m->set);
     for (u32 i = 0; i < m->n_slots; i++) {
         const struct mapping_page *e = &m->slots[i];
         u64 at = e->index << PAGE_SHIFT;
@@ -291,8 +357,9 @@ bool mapping_sync(struct mapping *m, u64 first, u64 last)
     }
     // The program wrote when it dirtied the page, not now (and not at the host's time).
     times[1] = st.st_mtim;
-    if (wrote && futimens(m->fd, times) != 0)
-        return ok; // somebody else's file
+    if (wrote)
+        (void)!futimens(m->fd, times); // it may be somebody else's file
+    access_ends(m->set);
     return ok;
 }
 

@@ -11,13 +11,15 @@ struct mapping_set {
     size_t count, room;
     struct pages *pages;                                 // borrowed
     void (*dirtied)(void *ctx, const struct mapping *m); // may be NULL: a clean page became dirty
+    void (*access)(void *ctx, bool done); // may be NULL: pages are read or written: before, after
     void *ctx;
 };
 
 struct mapping {
     u32 refs;
     bool anonymous;
-    int fd; // owned host descriptor; -1 if anonymous
+    bool dead; // without a name or a user: its pages are of no use
+    int fd;    // owned host descriptor, of no program; -1 if anonymous
     bool writable;
     u64 dev, ino;
     i64 mtime_s, mtime_ns; // when the pages were read
@@ -34,12 +36,16 @@ struct mapping {
 void mapping_set_init(struct mapping_set *s, struct pages *pages);
 void mapping_set_release(struct mapping_set *s);
 
-// The mapping of the host file `fd` (duplicated), with one more reference. NULL: errno says why.
+// The mapping of the host file `fd` (opened once more), with one more reference. NULL: errno says
+// why.
 struct mapping *mapping_of_file(struct mapping_set *s, int fd, bool writable, const char *path);
 struct mapping *mapping_anonymous(struct mapping_set *s, const char *path);
 struct mapping *mapping_ref(struct mapping *m);
 // The last one that goes writes dirty pages back.
 void mapping_unref(struct mapping *m);
+
+// The program removed a name of a file.
+void mapping_unlinked(struct mapping_set *s, u64 dev, u64 ino);
 
 enum mapping_result { MAPPING_OK, MAPPING_BEYOND_END, MAPPING_NO_MEMORY, MAPPING_IO_ERROR };
 // Page `index`, read in if need be; no reference is added.

@@ -3,6 +3,7 @@
 // at most until its task's turn is over, the next event is due or the limit is reached. A machine
 // where nothing can run jumps to the next event.
 #include "base/bug.h"
+#include "os/linux/inotify.h"
 #include "os/linux/kernel.h"
 #include "os/linux/signal.h"
 #include "os/linux/syscall.h"
@@ -370,8 +371,11 @@ enum kernel_end kernel_run(struct kernel *k)
             tick next = event_queue_next(&k->events);
 
             // Half of the time there is: what comes later never comes, and no sum overflows.
-            if (next > 1ull << 63)
+            if (next > 1ull << 63) {
+                if (inotify_wait(k))
+                    continue;
                 return KERNEL_DEADLOCK;
+            }
             event_queue_run(&k->events, next);
             continue;
         }

@@ -211,6 +211,8 @@ i64 sys_unlinkat(struct task *t, const u64 *a)
     }
     if (held >= 0)
         close(held);
+    if (r == 0 && held >= 0)
+        mapping_unlinked(&t->kernel->mappings, st.st_dev, st.st_ino);
     return r;
 }
 
@@ -366,16 +368,18 @@ i64 sys_truncate(struct task *t, const u64 *a)
     struct place p;
     struct stat st;
     i64 r = place_to_change(t, CWD, a[0], PLACE_FOLLOW, &p);
+    char path[64];
     int fd;
 
     if (r < 0)
         return r;
-    fd = openat(p.at, p.path, O_WRONLY | O_CLOEXEC);
+    fd = openat(p.at, p.path, O_PATH | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    r = result(ftruncate(fd, (off_t)a[1]));
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    r = result(truncate(path, (off_t)a[1]));
     if (r == 0 && fstat(fd, &st) == 0) {
-        file_times_touch(t->kernel, fd, st.st_dev, st.st_ino, TIMES_M | TIMES_C, true);
+        file_times_touch_at(t->kernel, AT_FDCWD, path, TIMES_M | TIMES_C, 0);
         kernel_truncated(t->kernel, st.st_dev, st.st_ino, a[1]);
     }
     close(fd);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// UNMODELLED: inotify, pseudo-terminals, ptrace, namespaces, io_uring, the IPC of System V and
+// UNMODELLED: pseudo-terminals, ptrace, namespaces, io_uring, the IPC of System V and
 // message queues of POSIX; changing the user, the groups or the clock.
 #include "os/linux/syscall.h"
 
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "os/linux/inotify.h"
 #include "os/linux/signal.h"
 
 #include <errno.h>
@@ -124,6 +125,7 @@ static void call(struct task *t)
     struct kernel *k = t->kernel;
 
     result = row ? row->fn(t, t->call.arg) : unimplemented(t, number);
+    inotify_collect(k);
     if (task_find(k, tid) != t)
         return; // it has ended
     if (traced)
