@@ -56,6 +56,7 @@ void se_free(struct se_machine *m)
         kernel_release(&m->kernel);
     for (u32 i = 0; i < m->n_cpus; i++) {
         cpu_free(m->models[i]);
+        x86_core_release(m->cores[i]);
         free(m->cores[i]);
     }
     block_cache_free(m->blocks);
