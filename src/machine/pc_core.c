@@ -10,6 +10,7 @@
 #include "isa/x86/cpuid.h"
 #include "isa/x86/fault.h"
 #include "isa/x86/mem.h"
+#include "isa/x86/speculate.h"
 #include "isa/x86/stub.h"
 #include "machine/pc.h"
 #include "sim/checkpoint.h"
@@ -325,7 +326,7 @@ static void tpr_changed(void *ctx, u64 cr8)
 
 static void deadline_fired(void *ctx)
 {
-    ((struct pc_core *)ctx)->x86->s.tsc_deadline = 0;
+    x86_speculation_set_deadline(((struct pc_core *)ctx)->x86, 0);
 }
 
 static const struct lapic_core_ops core_of_apic = {

@@ -54,8 +54,10 @@ void se_free(struct se_machine *m)
     if (m->kernel.pages.ram)
         kernel_release(&m->kernel);
     models_release(&m->models);
-    for (u32 i = 0; i < m->n_cpus; i++)
+    for (u32 i = 0; i < m->n_cpus; i++) {
+        x86_core_release(m->cores[i]);
         free(m->cores[i]);
+    }
     stat_set_release(&m->stats);
     free(m->cores);
     free(m->cpu_n);

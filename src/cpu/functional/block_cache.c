@@ -322,10 +322,13 @@ bool block_cache_find(struct block_cache *bc, struct core *core, u64 max_insts,
         *ret_block = core->isa->shorten(b, (u32)max_insts, bc->traced, bc->scratch);
         return true;
     }
+    *ret_block = b;
+    // Whoever finds it quickly later would set no accessed bit for its page.
+    if (core->speculation)
+        return true;
     core_jump_add(core, pc, key, b);
     // Direct links stay within a page: nothing but the death of the block can break them.
     if (core->link && !(b->flags & BLOCK_SPLIT))
         *core->link = b;
-    *ret_block = b;
     return true;
 }

@@ -6,6 +6,7 @@
 #include "isa/x86/exec/vector.h"
 #include "isa/x86/exec/x87.h"
 #include "isa/x86/mem.h"
+#include "isa/x86/speculate.h"
 #include "isa/x86/stub.h"
 
 #include <string.h>
@@ -43,6 +44,7 @@ bool x86_core_init(struct x86_core *c, u32 id, const struct mem_port *mem, const
 
 void x86_core_release(struct x86_core *c)
 {
+    x86_speculation_free(c);
     if (c->stubs_owned)
         x86_stubs_free(c->stubs);
     c->stubs = NULL;
@@ -157,13 +159,17 @@ void x86_update_mode(struct x86_core *c)
     for (u32 a = 0; a < CORE_ACCESSES; a++) {
         struct core_tlb *own = &c->tlbs[c->privilege][a];
 
-        // Only ever read through this pointer: entries are made in c->tlbs.
-        c->core.tlb[a] = c->watched && a != CORE_EXEC ? (struct core_tlb *)(uintptr_t)&no_tlb : own;
+        if (UNLIKELY(c->core.speculation))
+            own = x86_speculation_tlb(c, (enum core_access)a);
+        if (!own || (c->watched && a != CORE_EXEC))
+            own = (struct core_tlb *)(uintptr_t)&no_tlb; // entries are made in c->tlbs only
+        c->core.tlb[a] = own;
     }
 }
 
 void x86_state_swapped(struct x86_core *c)
 {
+    x86_speculation_forget(c);
     c->lazy = (struct x86_lazy){.kind = 0};
     c->stepped = c->repeating = false;
     c->debug_hits = 0;

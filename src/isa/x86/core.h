@@ -59,6 +59,7 @@ struct x86_topology {
 };
 
 struct x86_stubs;
+struct x86_spec;
 
 struct x86_core {
     struct x86_arch_state s; // first
@@ -91,6 +92,7 @@ struct x86_core {
     void *simop_ctx;                 // borrowed
     const struct x86_apic_ops *apic; // interrupt controller, NULL if none; borrowed
     void *apic_ctx;                  // borrowed
+    struct x86_spec *spec;           // isa/x86/speculate.h; owned, NULL until it is used
     u64 large_base[2], large_end[2]; // around all large pages in the TLBs, by linear bit 63
     struct core_tlb tlbs[X86_PRIVILEGES][CORE_ACCESSES];
     struct core core;

@@ -37,6 +37,8 @@ void x86_watch_access(struct x86_core *c, u64 linear, u32 size, bool write)
     struct x86_debug *d = &c->debug;
     u32 on = write ? X86_WATCH_WRITE : X86_WATCH_READ;
 
+    if (c->core.speculation)
+        return;
     for (u32 i = 0; d->breaks && i < d->breaks->n_data; i++) {
         const struct x86_watch *w = &d->breaks->data[i];
 

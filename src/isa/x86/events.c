@@ -6,6 +6,7 @@
 
 #include "isa/x86/debug.h"
 #include "isa/x86/flags.h"
+#include "isa/x86/speculate.h"
 
 #include <string.h>
 
@@ -45,6 +46,8 @@ void x86_events_enter(struct x86_core *c)
 {
     c->stolen = 0;
     c->stepped = false;
+    if (c->core.speculation) // takes no time
+        return;
     c->core.time.insts += c->core.time.ran;
     c->core.time.ran = 0;
 }
@@ -68,8 +71,10 @@ static void settle_step(struct x86_core *c)
 
 void x86_events_leave(struct x86_core *c)
 {
-    c->core.time.ran = core_run_insts(&c->core);
     c->stolen = 0;
+    if (c->core.speculation)
+        return;
+    c->core.time.ran = core_run_insts(&c->core);
     if (c->core.budget <= 0)
         settle_step(c);
 }
@@ -201,12 +206,14 @@ enum core_exit x86_check_events(struct core *core)
 bool x86_events_pending(const struct core *core)
 {
     const struct x86_core *c = CONTAINER_OF(core, struct x86_core, core);
+    const struct x86_arch_state *s = x86_speculation_state(c);
 
-    if (c->s.exc_pending || c->s.halted || c->s.wait_for_sipi || core->stop || c->debug_hits)
+    if (s->exc_pending || s->halted || s->wait_for_sipi || core->stop ||
+        (c->debug_hits && !core->speculation))
         return true;
-    if (c->s.nmi_pending && !c->s.nmi_masked && c->s.int_shadow != 2)
+    if (s->nmi_pending && !s->nmi_masked && s->int_shadow != 2)
         return true;
-    return (c->irq && (c->s.rflags & X86_IF) && !c->s.int_shadow) || (c->s.rflags & X86_TF);
+    return (c->irq && (s->rflags & X86_IF) && !s->int_shadow) || (s->rflags & X86_TF);
 }
 
 void x86_rflags_write(struct x86_core *c, u64 value, u64 mask)
@@ -239,14 +246,14 @@ void x86_set_irq(struct x86_core *c, bool level)
 
 void x86_set_nmi(struct x86_core *c)
 {
-    c->s.nmi_pending = 1;
+    x86_speculation_set_nmi(c);
     x86_attention(c);
 }
 
 // SDM vol. 3A table 9-1: INIT leaves the vector and x87 registers and most MSRs as they are.
 void x86_init_ipi(struct x86_core *c)
 {
-    struct x86_arch_state old = c->s;
+    struct x86_arch_state old = *x86_speculation_state(c);
     bool bsp = old.apic_base & 1 << 8;
 
     x86_core_reset(c);

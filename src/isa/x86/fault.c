@@ -312,6 +312,10 @@ static enum core_exit deliver(struct x86_core *c, struct delivery e)
 
 enum core_exit x86_deliver(struct x86_core *c)
 {
+    if (c->core.speculation) {
+        c->core.exit = CORE_WRONG_PATH;
+        return CORE_WRONG_PATH;
+    }
     if (c->core.user_env) {
         c->core.exit = CORE_EXCEPTION;
         return CORE_EXCEPTION;

@@ -8,6 +8,7 @@
 // Delivers c->fault, which was raised with rip at the instruction (faults) or behind it (traps), as
 // the guest sees it; double faults follow from it. CORE_CONTINUE: rip is that of the handler.
 // CORE_EXCEPTION: user-mode emulation, nothing was done. CORE_SHUTDOWN: triple fault.
+// CORE_WRONG_PATH: in speculation, nothing was done.
 enum core_exit x86_deliver(struct x86_core *c);
 
 // An external interrupt or NMI that is accepted now, whatever IF says. Results as x86_deliver.

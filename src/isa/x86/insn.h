@@ -112,6 +112,7 @@ enum x86_insn_flags {
     INSN_NOTEST = 1 << 4,    // result is no function of the state: RDTSC, CPUID, RDRAND…
     INSN_ALIGNED = 1 << 5,   // a vector memory operand must be aligned: #GP(0)
     INSN_FP = 1 << 6,        // reports in MXCSR, may raise #XM
+    INSN_LASTING = 1 << 7,   // cannot be undone: ends speculation, as what serialises does
 };
 
 struct x86_insn_def {

@@ -111,6 +111,7 @@ void x86_trace_mem(struct x86_core *c, u64 linear, u32 size, bool write);
 
 // Translation (isa/x86/mmu.c). On success *ret_page is the physical page and accessed and dirty
 // bits are set; `user` is the privilege of the access. Fills that privilege's TLB if it is RAM.
+// In speculation no bits are set and no TLB is filled.
 enum x86_result x86_translate(struct x86_core *c, u64 linear, enum core_access access, bool user,
                               paddr *ret_page);
 enum x86_result x86_translate_as(struct x86_core *c, u64 linear, enum core_access access,

@@ -3,6 +3,7 @@
 #include "isa/x86/mem.h"
 
 #include "isa/x86/debug.h"
+#include "isa/x86/speculate.h"
 
 #include "base/bug.h"
 
@@ -36,6 +37,8 @@ static enum x86_result locate(struct x86_core *c, struct piece *p, enum core_acc
     u64 tag = p->linear & CORE_PAGE_MASK;
     enum x86_result r;
 
+    if (UNLIKELY(c->core.speculation))
+        return x86_speculation_locate(c, p->linear, access, privilege, &p->pa, &p->host);
     if (tlb->entry[i].tag == tag || (tlb->entry[i].tag == (tag | CORE_TLB_DORMANT) &&
                                      x86_tlb_wake(c, p->linear, access, privilege))) {
         p->pa = tlb->page[i] | (p->linear & ~CORE_PAGE_MASK);
@@ -131,6 +134,12 @@ enum x86_result x86_store_as(struct x86_core *c, u64 linear, const void *from, u
 
             memcpy(copy, data, p[i].size);
             move_device(c, &p[i], copy, true);
+            continue;
+        }
+        if (UNLIKELY(c->core.speculation)) { // seen by nobody else, not even by instruction fetch
+            if (!x86_speculation_log(c, p[i].host, p[i].size))
+                return X86_FAULT;
+            memcpy(p[i].host, data, p[i].size);
             continue;
         }
         memcpy(p[i].host, data, p[i].size);

@@ -234,6 +234,10 @@ enum x86_result x86_translate_as(struct x86_core *c, u64 linear, enum core_acces
         return page_fault(c, linear, access, privilege, w.error);
     if (!allowed(c, &w.m, access, privilege))
         return page_fault(c, linear, access, privilege, PF_P);
+    if (UNLIKELY(c->core.speculation)) {
+        *ret_page = w.m.page;
+        return X86_OK;
+    }
     mark_used(c, &w, access == CORE_WRITE);
     x86_tlb_fill(c, linear, &w.m, access, privilege,
                  w.m.dirty && allowed(c, &w.m, CORE_WRITE, privilege));

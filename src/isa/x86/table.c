@@ -17,7 +17,7 @@ const struct x86_insn_def x86_insn_table[] = {
 const u32 x86_insn_rows = ARRAY_SIZE(x86_insn_table);
 
 const struct x86_insn_def x86_undefined = {
-    .flags = INSN_END, .exec = x86_exec_ud, .exec_name = "ud", .uop = UOP_SYSTEM};
+    .flags = INSN_END | INSN_LASTING, .exec = x86_exec_ud, .exec_name = "ud", .uop = UOP_SYSTEM};
 
 // Two rows with the same mnemonic and form do not compile.
 enum {

@@ -8,6 +8,7 @@
 #include "isa/x86/fault.h"
 #include "isa/x86/flags.h"
 #include "isa/x86/mem.h"
+#include "isa/x86/speculate.h"
 #include "isa/x86/stub.h"
 #include "isa/x86/uops.h"
 
@@ -50,6 +51,9 @@ static bool x86_fetch(struct core *core, vaddr va, paddr *ret_pa)
         return fetch_fault(core);
     }
     if (x86_translate(c, linear, CORE_EXEC, c->cpl == 3, &page) != X86_OK)
+        return fetch_fault(core);
+    // A wrong path does not fetch from devices.
+    if (UNLIKELY(core->speculation) && !mem_port_host_page(&core->mem, page, false))
         return fetch_fault(core);
     *ret_pa = page | (linear & (CORE_PAGE_SIZE - 1));
     return true;
@@ -364,6 +368,8 @@ const struct isa_ops x86_isa_ops = {
     .walk = x86_walk_path,
     .enter = x86_enter,
     .leave = x86_leave,
+    .speculate = x86_speculate,
+    .rewind = x86_rewind,
     .reg_name = x86_uop_reg_name,
     .opcode_name = x86_opcode_name,
 };

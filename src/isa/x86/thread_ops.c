@@ -14,8 +14,21 @@ static void uncount(struct core *core, u32 insn, bool done)
     core->budget += core->block->n_insts - insn - done;
 }
 
+// In speculation, before an instruction that faulted or must not be executed: it leaves no record.
+static COLD const struct op *wrong_path(struct core *core, const struct x86_insn *i, u32 insn)
+{
+    if (TRACED)
+        core->trace->n_mem = core->trace->mem_done;
+    uncount(core, insn, false);
+    X->s.rip = i->si.pc;
+    core->exit = CORE_WRONG_PATH;
+    return NULL;
+}
+
 static COLD const struct op *exec_fault(struct core *core, const struct x86_insn *i, u32 insn)
 {
+    if (core->speculation)
+        return wrong_path(core, i, insn);
     trace_inst(core, &i->si, i->si.pc, DYN_FAULT);
     uncount(core, insn, false);
     X->s.rip = i->si.pc;
@@ -81,6 +94,8 @@ HANDLER(op_exec_end)
     enum x86_result r;
 
     core->insn = op->insn;
+    if (UNLIKELY(core->speculation) && i->def->flags & (INSN_LASTING | INSN_SERIALISE))
+        return wrong_path(core, i, op->insn);
     if (UNLIKELY(!exec_insn(core, i, &r)))
         return exec_odd(core, i, op->insn, r);
     trace_inst(core, &i->si, X->s.rip, X->s.rip != i->next_pc ? (u32)DYN_TAKEN : 0);
@@ -124,6 +139,10 @@ HANDLER(op_dead)
 
 HANDLER(op_debug)
 {
+    if (core->speculation) {
+        core->exit = CORE_WRONG_PATH;
+        TAIL over_budget(core, op);
+    }
     if (x86_break_reached(X, core->block->va)) {
         core->exit = CORE_DEBUG;
         TAIL over_budget(core, op);

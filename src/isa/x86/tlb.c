@@ -3,6 +3,7 @@
 // lists. An entry exists only for plain RAM, and for writing only if D is set in the paging
 // structures and the page holds no decoded code; so whoever hits needs no further check.
 #include "isa/x86/mmu_priv.h"
+#include "isa/x86/speculate.h"
 
 #include "base/bug.h"
 
@@ -91,6 +92,7 @@ void x86_tlb_flush(struct x86_core *c, bool global_too)
         for (u32 a = 0; a < CORE_ACCESSES; a++)
             empty(&c->tlbs[p][a]);
     memset(c->large_end, 0, sizeof(c->large_end));
+    x86_speculation_flush(c);
     core_jump_clear(&c->core);
     c->core.mapping_epoch++;
 }
@@ -108,6 +110,7 @@ void x86_tlb_flush_page(struct x86_core *c, u64 linear)
         for (u32 a = 0; a < CORE_ACCESSES; a++)
             if ((c->tlbs[p][a].entry[i].tag & ~CORE_TLB_DORMANT) == tag)
                 drop_entry(&c->tlbs[p][a], i);
+    x86_speculation_flush(c);
     core_jump_clear_page(&c->core, linear);
     c->core.mapping_epoch++;
 }

@@ -161,7 +161,7 @@ enum x86_result x86_exec_hlt(struct x86_core *c, const struct x86_insn *i)
 // turn.
 enum x86_result x86_exec_pause(struct x86_core *c, const struct x86_insn *i)
 {
-    if (c->core.time.share > 1)
+    if (c->core.time.share > 1 && !c->core.speculation)
         x86_stop(c, CORE_YIELD);
     return x86_end(c, i);
 }
