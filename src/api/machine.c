@@ -68,6 +68,30 @@ static bool set(struct facet_machine *machine, const char *path, const char *val
     return true;
 }
 
+// What a built-in machine says of settings holds unless they are set by themselves.
+static bool use_preset(struct facet_machine *machine, struct error *err)
+{
+    const char *name = machine->settings.machine, *text = processor_preset(name);
+    struct config cfg;
+    bool good;
+
+    if (!text)
+        return true; // refused when it is needed, with a suggestion
+    config_init(&cfg);
+    (void)config_parse(&cfg, text, strlen(text), name);
+    for (const struct config_node *n = cfg.top->first; n; n = n->next) {
+        int index = params_find(settings_fields, n->key);
+        struct error inner;
+
+        if (n->kind == CONFIG_VALUE && index >= 0 && !(machine->given >> index & 1) &&
+            !settings_set(&machine->settings, n->key, n->text, &machine->arena, &inner))
+            config_problem(&cfg, n, "%s", inner.message);
+    }
+    good = config_check(&cfg, err);
+    config_release(&cfg);
+    return good;
+}
+
 bool facet_machine_set(struct facet_machine *machine, const char *path, const char *value,
                        struct facet_error *err)
 {
@@ -79,7 +103,10 @@ bool facet_machine_set(struct facet_machine *machine, const char *path, const ch
         add_assignment(machine, path, value);
         return true;
     }
-    return set(machine, path, value, &inner) || api_fail(err, &inner);
+    if (!set(machine, path, value, &inner) ||
+        (strcmp(path, "machine") == 0 && !use_preset(machine, &inner)))
+        return api_fail(err, &inner);
+    return true;
 }
 
 // One line of a settings file.
