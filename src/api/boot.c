@@ -67,6 +67,18 @@ static bool entry_of(const char *name, enum boot_entry *ret, struct facet_error 
                      name);
 }
 
+static struct computer_models models_of(struct facet_machine *machine)
+{
+    struct computer_models m = {
+        .processor = api_processor(machine),
+        .warm = machine->settings.warm,
+        .first = (enum model_kind)machine->settings.cpu,
+    };
+
+    m.timed = m.processor.preset || m.processor.files[0] || m.warm || m.first != MODEL_FUNCTIONAL;
+    return m;
+}
+
 bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *boot,
                         struct facet_error *err)
 {
@@ -74,6 +86,7 @@ bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *
         .kernel = boot->kernel,
         .initrd = boot->initrd,
         .append = boot->append,
+        .models = models_of(machine),
     };
     struct error inner;
     char **assignments;
@@ -99,14 +112,13 @@ bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *
 bool facet_machine_restore(struct facet_machine *machine, const char *checkpoint,
                            struct facet_error *err)
 {
+    struct computer_models models = models_of(machine);
     struct error inner;
 
     if (machine->se || machine->computer)
         return api_error(err, FACET_ERROR_USAGE, "a machine gets one program or one kernel");
-    VEC_PUSH(&machine->assignments, NULL);
-    machine->assignments.count--;
-    machine->computer =
-        computer_restore(checkpoint, (const char *const *)machine->assignments.items, &inner);
+    machine->computer = computer_restore(
+        checkpoint, (const char *const *)machine->assignments.items, &models, &inner);
     return machine->computer || api_fail(err, &inner);
 }
 

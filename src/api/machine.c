@@ -84,7 +84,7 @@ static bool use_preset(struct facet_machine *machine, struct error *err)
         struct error inner;
 
         if (n->kind == CONFIG_VALUE && index >= 0 && !(machine->given >> index & 1) &&
-            !settings_set(&machine->settings, n->key, n->text, &machine->arena, &inner))
+            !set(machine, n->key, n->text, &inner))
             config_problem(&cfg, n, "%s", inner.message);
     }
     good = config_check(&cfg, err);
@@ -191,11 +191,23 @@ static const char *cpuid_level_name(const struct settings *s)
     return names[s->cpuid];
 }
 
-// NULL behind the last.
-static void terminate(struct assignments *a)
+void api_terminate(struct assignments *a)
 {
     VEC_PUSH(a, NULL);
     a->count--;
+}
+
+struct processor_options api_processor(struct facet_machine *machine)
+{
+    const char *preset = machine->settings.machine;
+
+    api_terminate(&machine->processor_files);
+    api_terminate(&machine->assignments);
+    return (struct processor_options){
+        .preset = preset[0] ? preset : NULL,
+        .files = (const char *const *)machine->processor_files.items,
+        .assignments = (const char *const *)machine->assignments.items,
+    };
 }
 
 static struct se_options options_of(struct facet_machine *machine,
@@ -215,9 +227,7 @@ static struct se_options options_of(struct facet_machine *machine,
         .traced = s->traced,
         .batch = machine->batch,
         .trace = machine->trace,
-        .processor = {.preset = s->machine[0] ? s->machine : NULL,
-                      .files = (const char *const *)machine->processor_files.items,
-                      .assignments = (const char *const *)machine->assignments.items},
+        .processor = api_processor(machine),
         .cpu = cpu_names[s->cpu],
         .warm = s->warm,
         .program = program->path,
@@ -253,8 +263,6 @@ bool facet_machine_load(struct facet_machine *machine, const struct facet_progra
         if (!machine->batch)
             return api_fail(err, &inner);
     }
-    terminate(&machine->processor_files);
-    terminate(&machine->assignments);
     options = options_of(machine, program);
     machine->se = se_new(&options, &why, &inner);
     return machine->se || load_fail(err, &inner, why);

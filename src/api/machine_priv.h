@@ -40,6 +40,11 @@ struct facet_machine {
     volatile sig_atomic_t stopped_by;
 };
 
+// NULL behind the last.
+void api_terminate(struct assignments *a);
+// The processor that the settings ask for.
+struct processor_options api_processor(struct facet_machine *machine);
+
 // api/console.c: takes characters of the console.
 void console_file_take(struct console_file *f, const char *data, size_t size);
 void console_file_close(struct console_file *f); // NULL is fine

@@ -76,9 +76,13 @@ struct component *computer_board(struct computer *m)
 static bool describe(struct computer *m, const struct computer_options *o, struct error *err)
 {
     struct config *cfg = &m->config;
+    const char *preset =
+        o->models.processor.preset ? processor_preset(o->models.processor.preset) : NULL;
 
     config_init(cfg);
     (void)config_override(cfg, "pc.type=pc");
+    if (preset) // what it says of the board; a wrong name is refused with the processor
+        (void)config_parse(cfg, preset, strlen(preset), o->models.processor.preset);
     for (const char *const *f = o->files; f && *f; f++)
         (void)config_read(cfg, *f);
     for (const char *const *a = o->assignments; a && *a; a++)
@@ -100,11 +104,35 @@ static bool build(struct computer *m, struct error *err)
     return true;
 }
 
+bool computer_switch(struct computer *m, u32 number, enum model_kind kind, struct error *err)
+{
+    for (u32 i = 0; i < pc_cpus(m->pc); i++)
+        if ((number == ~0u || number == i) && !pc_switch(m->pc, i, kind, err))
+            return false;
+    return true;
+}
+
+// When the machine is built, and its state is there.
+static bool use_models(struct computer *m, const struct computer_models *o, struct error *err)
+{
+    struct processor_options p = o->processor;
+    struct processor *processor;
+
+    if (!o->timed)
+        return true;
+    p.cores = pc_cpus(m->pc);
+    processor = processor_new(&p, err);
+    return processor && pc_set_processor(m->pc, processor, o->warm, err) &&
+           computer_switch(m, ~0u, o->first, err);
+}
+
 static void add_stats(struct computer *m)
 {
     m->n.simFreq = TICKS_PER_SECOND;
     stat_set_add(&m->stats, "", computer_stats_data_fields, &m->n);
     stat_set_add_tree(&m->stats, m->pc);
+    if (pc_models(m->pc)->processor)
+        stat_set_add_tree(&m->stats, processor_root(pc_models(m->pc)->processor));
 }
 
 const struct stat_set *computer_stats(struct computer *m)
@@ -175,7 +203,7 @@ struct computer *computer_new(const struct computer_options *o, struct error *er
     if (!describe(m, o, err) || !build(m, err) || !read_files(m, o, err))
         goto fail;
     sim_reset(&m->sim);
-    if (!load(m, err))
+    if (!load(m, err) || !use_models(m, &o->models, err))
         goto fail;
     // Tens of megabytes that nobody needs any more.
     release_files(m);
@@ -224,7 +252,7 @@ static bool describe_saved(struct computer *m, const char *checkpoint,
 }
 
 struct computer *computer_restore(const char *checkpoint, const char *const *assignments,
-                                  struct error *err)
+                                  const struct computer_models *models, struct error *err)
 {
     struct computer *m = xcalloc(1, sizeof(*m));
 
@@ -232,7 +260,7 @@ struct computer *computer_restore(const char *checkpoint, const char *const *ass
     if (!describe_saved(m, checkpoint, assignments, err) || !build(m, err))
         goto fail;
     sim_reset(&m->sim);
-    if (!checkpoint_load(&m->sim, checkpoint, NULL, err))
+    if (!checkpoint_load(&m->sim, checkpoint, NULL, err) || !use_models(m, models, err))
         goto fail;
     simop_init(&m->simop, m->pc);
     add_stats(m);

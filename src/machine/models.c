@@ -9,20 +9,20 @@
 
 const char *const model_names[MODEL_KINDS + 1] = {"functional", "timing", "o3", NULL};
 
-bool models_init(struct models *m, const struct models_options *o, struct error *err)
+bool models_init(struct models *m, u64 pool_bytes, bool traced, struct error *err)
 {
-    *m = (struct models){.warm = o->warm};
-    if (o->timed) {
-        m->processor = processor_new(&o->processor, err);
-        if (!m->processor)
-            return false;
-    }
-    m->plain = block_cache_new(o->pool_bytes, o->traced && !o->timed, err);
-    if (!m->plain)
-        return false;
-    if (!o->timed)
-        return true;
-    m->traced = block_cache_new(o->pool_bytes, true, err);
+    *m = (struct models){.pool_bytes = pool_bytes};
+    m->plain = block_cache_new(pool_bytes, traced, err);
+    return m->plain;
+}
+
+bool models_set_processor(struct models *m, struct processor *processor, bool warm,
+                          struct error *err)
+{
+    ASSERT(!m->processor);
+    m->processor = processor;
+    m->warm = warm;
+    m->traced = block_cache_new(m->pool_bytes, true, err);
     if (!m->traced)
         return false;
     block_cache_pair(m->plain, m->traced);
@@ -79,12 +79,7 @@ bool models_add(struct models *m, struct core *core, struct dyn_batch *batch, st
     c->model[MODEL_FUNCTIONAL] = functional_new(core, m->plain, batch, err);
     if (!c->model[MODEL_FUNCTIONAL])
         return false;
-    if (m->processor && m->warm) {
-        c->warm = attach_warm(m, m->n - 1, err);
-        if (!c->warm)
-            return false;
-    }
-    c->active = c->warm ? c->warm : c->model[MODEL_FUNCTIONAL];
+    c->active = c->model[MODEL_FUNCTIONAL];
     cpu_activate(c->active, 0);
     return true;
 }
@@ -101,12 +96,18 @@ bool models_switch(struct models *m, u32 number, enum model_kind kind, tick now,
                          model_names[kind]);
     if (kind != MODEL_FUNCTIONAL && !c->model[kind] && !attach(m, number, kind, err))
         return false;
-    next = kind == MODEL_FUNCTIONAL && c->warm ? c->warm : c->model[kind];
+    if (kind == MODEL_FUNCTIONAL && m->warm && !c->warm) {
+        c->warm = attach_warm(m, number, err);
+        if (!c->warm)
+            return false;
+    }
+    next = kind == MODEL_FUNCTIONAL && m->warm ? c->warm : c->model[kind];
     if (next == c->active)
         return true;
     ASSERT(cpu_drained(c->active));
     cpu_deactivate(c->active);
     c->active = next;
+    c->kind = kind;
     cpu_activate(next, now);
     return true;
 }
@@ -117,4 +118,11 @@ bool models_timed(const struct models *m)
         if (m->core[i].active->timed)
             return true;
     return false;
+}
+
+void models_flush(struct models *m)
+{
+    block_cache_flush(m->plain);
+    if (m->traced)
+        block_cache_flush(m->traced);
 }

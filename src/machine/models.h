@@ -7,7 +7,7 @@
 #include "machine/processor.h"
 
 enum model_kind {
-    MODEL_FUNCTIONAL, // plain; with models.warm it keeps caches and predictors warm
+    MODEL_FUNCTIONAL, // with models.warm it keeps caches and predictors warm
     MODEL_TIMING,
     MODEL_O3,
     MODEL_KINDS
@@ -17,30 +17,30 @@ extern const char *const model_names[MODEL_KINDS + 1]; // NULL at the end
 struct core_models {
     struct core *core;
     struct cpu *model[MODEL_KINDS]; // functional: owned; the others are the processor's
-    struct cpu *warm;               // owned; functional with warming; NULL without
+    struct cpu *warm;               // owned; functional with warming; NULL: not yet, or without
     struct cpu *active;             // one of these
+    enum model_kind kind;           // which
 };
 
 struct models {
     struct processor *processor; // owned; NULL: functional only
     struct block_cache *plain;   // owned
     struct block_cache *traced;  // owned; NULL: functional only
+    u64 pool_bytes;
     bool warm;
     u32 n;
     struct core_models core[64];
     tick latest_read;
 };
 
-struct models_options {
-    struct processor_options processor; // .cores: how many cores
-    bool timed;                         // there is a processor
-    bool warm;
-    bool traced;    // without a processor: the functional model is the traced engine
-    u64 pool_bytes; // of each cache of decoded blocks
-};
-
-bool models_init(struct models *m, const struct models_options *o, struct error *err) MUST_CHECK;
+// pool_bytes: of each cache of decoded blocks. `traced`: the functional models are the traced
+// engine; then there is no processor.
+bool models_init(struct models *m, u64 pool_bytes, bool traced, struct error *err) MUST_CHECK;
 void models_release(struct models *m);
+// From now on there are models with timing: those of `processor`, which is now owned. `warm`: the
+// functional model keeps its caches and predictors warm.
+bool models_set_processor(struct models *m, struct processor *processor, bool warm,
+                          struct error *err) MUST_CHECK;
 // The next core's models; it starts with the functional one, which hands its records to `batch`
 // (NULL: it has none).
 bool models_add(struct models *m, struct core *core, struct dyn_batch *batch,
@@ -51,3 +51,5 @@ bool models_switch(struct models *m, u32 number, enum model_kind kind, tick now,
                    struct error *err) MUST_CHECK;
 // Whether any core's model has a time of its own.
 bool models_timed(const struct models *m);
+// All decoded blocks go.
+void models_flush(struct models *m);

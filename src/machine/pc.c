@@ -219,7 +219,7 @@ static bool pc_after_load(struct component *c, struct error *err)
     if (pc->p.cpus < 64 && pc->st.started >> pc->p.cpus)
         return error_set(err, ERROR_INPUT, "%s: a core was started that is not there", c->path);
     pc->ending = false;
-    block_cache_flush(pc->blocks);
+    models_flush(&pc->models);
     return true;
 }
 
@@ -228,13 +228,12 @@ static void pc_reset(struct component *c)
     struct pc *pc = pc_of(c);
 
     pc->ending = false;
-    block_cache_flush(pc->blocks);
+    models_flush(&pc->models);
 }
 
 static void pc_destroy(struct component *c)
 {
-    block_cache_free(pc_of(c)->blocks);
-    pc_of(c)->blocks = NULL;
+    models_release(&pc_of(c)->models);
 }
 
 static const struct component_ops pc_ops = {

@@ -3,6 +3,7 @@
 // the hole under 4 GiB, and the devices of a PC, wired. Its memory map is in pc.c.
 #pragma once
 
+#include "machine/models.h"
 #include "os/boot/boot_load.h"
 #include "sim/component.h"
 
@@ -92,6 +93,15 @@ u32 pc_idle_cpus(const struct component *pc);
 tick pc_next_event(const struct component *pc);
 // The state lists hold everything: before the machine is saved or hashed.
 void pc_publish(struct component *pc);
+
+// ---- models of CPUs
+
+// There are models with timing from now on: those of `processor`, which is now owned.
+bool pc_set_processor(struct component *pc, struct processor *processor, bool warm,
+                      struct error *err) MUST_CHECK;
+// Changes the model of core `number`, between runs.
+bool pc_switch(struct component *pc, u32 number, enum model_kind kind, struct error *err) MUST_CHECK;
+struct models *pc_models(const struct component *pc);
 
 // The breakpoints that hold from now on; borrowed until the next call. NULL: none. `code`: those on
 // instructions are not the ones of before.

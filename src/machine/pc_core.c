@@ -288,6 +288,7 @@ static void on_init(void *ctx)
         x86_stop(core->x86, CORE_STOP);
         return;
     }
+    cpu_abandon(core->model);
     x86_init_ipi(core->x86);
     core->links.woken(core->links.context, &core->base);
 }

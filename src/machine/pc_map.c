@@ -131,21 +131,19 @@ static bool join_cores(struct pc *pc, struct error *err)
         .context = pc,
     };
 
-    pc->blocks = block_cache_new(BLOCK_POOL, false, err);
-    for (u32 i = 0; pc->blocks && i < pc->p.cpus; i++) {
+    if (!models_init(&pc->models, BLOCK_POOL, false, err))
+        return false;
+    for (u32 i = 0; i < pc->p.cpus; i++) {
         struct component *core = pc->cores[i];
-        struct cpu *model;
 
         pc_core_x86(core)->stubs = i ? pc_core_x86(pc->cores[0])->stubs : NULL;
-        if (!pc_core_join(core, &links, err))
+        if (!pc_core_join(core, &links, err) ||
+            !models_add(&pc->models, &pc_core_x86(core)->core, NULL, err))
             return false;
-        model = functional_new(&pc_core_x86(core)->core, pc->blocks, NULL, err);
-        if (!model)
-            return false;
-        pc_core_set_model(core, model);
+        pc_core_set_model(core, pc->models.core[i].active);
     }
     dma_port_watch(pc->dma, &pc_core_x86(pc->cores[0])->core);
-    return pc->blocks;
+    return true;
 }
 
 bool pc_connect(struct component *c, struct error *err)

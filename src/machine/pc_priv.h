@@ -2,8 +2,8 @@
 // Inside of the PC board: pc.c builds and wires it, pc_run.c lets its cores take turns.
 #pragma once
 
-#include "cpu/functional/functional.h"
 #include "dev/pci.h"
+#include "machine/models.h"
 #include "machine/pc.h"
 #include "machine/pc_core.h"
 #include "sim/control.h"
@@ -35,6 +35,7 @@
     F(u64, insts)     /* of all cores */               \
     F(tick, progress) /* when the guest last got on */ \
     F(u64, started)   /* cores that ever had a turn */ \
+    FA(tick, local, PC_MAX_CPUS) /* times of cores, with models that have their own */ \
     F(u32, share)     /* cores in mask; 0: no round */ \
     F(u32, rank)      /* of the turn */                \
     F(u32, turn)      /* the core */                   \
@@ -61,7 +62,8 @@ struct pc {
     WIRED(struct component *memory);
     WIRED(struct component *ports);
     WIRED(struct component *dma);
-    WIRED(struct block_cache *blocks); // owned
+    WIRED(struct models models);
+    DERIVED(bool timed); // a model has a time of its own
     WIRED(pc_simop_fn *simop);
     WIRED(void *simop_context);
     WIRED(u32 virtio);                  // devices of transport mmio
@@ -85,6 +87,19 @@ extern const u8 pc_uart_irqs[4];
 
 // pc_map.c: the component's connect.
 bool pc_connect(struct component *c, struct error *err);
+
+// pc_run.c, for pc_timed.c.
+u64 pc_runnable(const struct pc *pc, const struct pc_limits *limits);
+void pc_wait_for_event(struct pc *pc, const struct pc_limits *limits);
+// By then the guest has to get on.
+tick pc_stuck_at(const struct pc *pc, const struct pc_limits *limits);
+// What follows from a core's run: counts, ends.
+void pc_ran(struct pc *pc, u32 number, enum core_exit exit, u64 ran, bool stepped);
+
+// pc_timed.c: while any model has a time of its own. One step: events, or one core for a while.
+void pc_timed_step(struct pc *pc, const struct pc_limits *limits);
+// Nothing is in flight any more.
+void pc_timed_drain(struct pc *pc);
 
 // pc_run.c: what cores tell the board.
 void pc_before_device(void *context, struct component *core);

@@ -40,8 +40,12 @@ void pc_after_device(void *context, struct component *core, u32 cycles)
 
     if (pc->running != core)
         return;
-    pc->stall += cycles;
-    pc_core_x86(core)->core.time.insts += cycles;
+    if (pc_core_model(core)->timed) {
+        pc_core_model(core)->ops->stall(pc_core_model(core), cycles);
+    } else {
+        pc->stall += cycles;
+        pc_core_x86(core)->core.time.insts += cycles;
+    }
     if (cycles || event_queue_next(queue_of(pc)) < pc->horizon)
         x86_stop(pc_core_x86(core), CORE_STOP);
 }
@@ -53,8 +57,7 @@ static void progress(struct pc *pc)
     pc->st.progress = queue_of(pc)->now;
 }
 
-// By then it has to get on.
-static tick stuck_at(const struct pc *pc, const struct pc_limits *limits)
+tick pc_stuck_at(const struct pc *pc, const struct pc_limits *limits)
 {
     tick when = pc->st.progress + limits->stuck;
 
@@ -107,7 +110,7 @@ void pc_core_woken(void *context, struct component *core)
 {
     struct pc *pc = context;
 
-    if (pc->running && pc->running != core && pc->st.share == 1)
+    if (pc->running && pc->running != core && (pc->st.share == 1 || pc->timed))
         x86_stop(pc_core_x86(pc->running), CORE_STOP);
 }
 
@@ -156,7 +159,7 @@ void pc_stop(struct component *c)
 
 // ---- turns
 
-static u64 runnable(const struct pc *pc, const struct pc_limits *limits)
+u64 pc_runnable(const struct pc *pc, const struct pc_limits *limits)
 {
     u64 mask = 0;
 
@@ -228,6 +231,21 @@ static void end_turn(struct pc *pc)
         begin_turn(pc, pc->st.turn + 1);
 }
 
+void pc_ran(struct pc *pc, u32 number, enum core_exit exit, u64 ran, bool stepped)
+{
+    struct component *core = pc->cores[number];
+
+    pc->running = NULL;
+    pc_core_settle(core);
+    pc_core_count(core, ran);
+    pc->st.insts += ran;
+    pc->n.stallCycles += pc->stall;
+    if (exit == CORE_SHUTDOWN)
+        pc_request(&pc->base, PC_SHUTDOWN, number);
+    else if (exit == CORE_DEBUG || (stepped && ran))
+        pc_request(&pc->base, PC_DEBUG, number);
+}
+
 // The core that has its turn goes on for n instructions, or for one if it is stepped.
 static enum core_exit run_core(struct pc *pc, const struct pc_limits *limits, u64 n, u64 *ret_ran)
 {
@@ -243,16 +261,8 @@ static enum core_exit run_core(struct pc *pc, const struct pc_limits *limits, u6
     pc->stall = 0;
     exit = cpu_run(pc_core_model(core), stepped ? MIN(n, 1u) : n, ret_ran);
     pc_core_x86(core)->debug.hold = false;
-    pc->running = NULL;
-    pc_core_settle(core);
-    pc_core_count(core, *ret_ran);
-    pc->st.insts += *ret_ran;
     pc->st.done += *ret_ran + pc->stall;
-    pc->n.stallCycles += pc->stall;
-    if (exit == CORE_SHUTDOWN)
-        pc_request(&pc->base, PC_SHUTDOWN, pc->st.turn);
-    else if (exit == CORE_DEBUG || (stepped && *ret_ran))
-        pc_request(&pc->base, PC_DEBUG, pc->st.turn);
+    pc_ran(pc, pc->st.turn, exit, *ret_ran, stepped);
     return exit;
 }
 
@@ -270,7 +280,7 @@ static void run_turn(struct pc *pc, const struct pc_limits *limits)
     // A limit of the last run may have cut time short of the end of the last instruction.
     if (event_queue_run(q, MAX(q->now, MIN(time_in_turn(pc, pc->st.done), limits->when))))
         return;
-    pc->horizon = MIN(MIN(event_queue_next(q), limits->when), stuck_at(pc, limits));
+    pc->horizon = MIN(MIN(event_queue_next(q), limits->when), pc_stuck_at(pc, limits));
     n = MIN(turn, cycles_until(pc, pc->horizon));
     n -= MIN(n, pc->st.done);
     n = MIN(n, limits->insts - pc->st.insts);
@@ -292,7 +302,7 @@ static bool any_takes_interrupts(const struct pc *pc)
 }
 
 // No core has work until something happens. With limits->idle that may come from outside.
-static void wait_for_event(struct pc *pc, const struct pc_limits *limits)
+void pc_wait_for_event(struct pc *pc, const struct pc_limits *limits)
 {
     struct event_queue *q = queue_of(pc);
     tick next = MIN(event_queue_next(q), limits->when), before = q->now;
@@ -312,13 +322,17 @@ static void wait_for_event(struct pc *pc, const struct pc_limits *limits)
 
 static void step(struct pc *pc, const struct pc_limits *limits)
 {
-    u64 mask = pc->st.share > 1 ? 0 : runnable(pc, limits);
+    u64 mask = pc->st.share > 1 ? 0 : pc_runnable(pc, limits);
 
+    if (pc->timed) {
+        pc_timed_step(pc, limits);
+        return;
+    }
     if (pc->st.share == 1 && mask != pc->st.mask)
         pc->st.share = 0;
     if (pc->st.share == 0) {
         if (!mask) {
-            wait_for_event(pc, limits);
+            pc_wait_for_event(pc, limits);
             return;
         }
         begin_round(pc, mask);
@@ -326,7 +340,7 @@ static void step(struct pc *pc, const struct pc_limits *limits)
     run_turn(pc, limits);
 }
 
-struct pc_result pc_run(struct component *c, const struct pc_limits *limits)
+static struct pc_result run(struct component *c, const struct pc_limits *limits)
 {
     struct pc *pc = pc_of(c);
     struct drain_manager *drain = &c->sim->drain;
@@ -339,9 +353,10 @@ struct pc_result pc_run(struct component *c, const struct pc_limits *limits)
             return (struct pc_result){.end = PC_STOPPED};
         if (pc->st.insts >= limits->insts || queue_of(pc)->now >= limits->when)
             return (struct pc_result){.end = PC_LIMIT};
-        if (queue_of(pc)->now >= stuck_at(pc, limits))
+        if (queue_of(pc)->now >= pc_stuck_at(pc, limits))
             return (struct pc_result){.end = PC_STUCK};
         if (drain_wanted(drain)) {
+            pc_timed_drain(pc);
             pc_publish(c);
             (void)drain_poll(drain);
         }
@@ -350,12 +365,21 @@ struct pc_result pc_run(struct component *c, const struct pc_limits *limits)
     return pc->end;
 }
 
+struct pc_result pc_run(struct component *c, const struct pc_limits *limits)
+{
+    struct pc_result r = run(c, limits);
+
+    if (pc_of(c)->timed)
+        pc_timed_drain(pc_of(c));
+    return r;
+}
+
 void pc_set_breaks(struct component *c, const struct x86_breaks *breaks, bool code)
 {
     struct pc *pc = pc_of(c);
 
     if (code)
-        block_cache_flush(pc->blocks);
+        models_flush(&pc->models);
     for (u32 i = 0; i < pc->p.cpus; i++) {
         pc_core_x86(pc->cores[i])->debug.breaks = breaks;
         x86_update_mode(pc_core_x86(pc->cores[i]));

@@ -74,7 +74,7 @@ static bool add_cpu(struct se_machine *m, const struct se_options *o, u32 id, st
     if (!x86_core_init(core, id, &port, o->cpuid, err))
         return false;
     core->s.rng = o->seed + id;
-    if (!models_add(&m->models, &core->core, o->traced ? o->batch : NULL, err))
+    if (!models_add(&m->models, &core->core, m->models.processor ? NULL : o->batch, err))
         return false;
     if (o->trace) {
         struct core_models *c = &m->models.core[id];
@@ -124,11 +124,18 @@ static bool model_of(const struct se_options *o, enum model_kind *ret, bool *ret
 static bool prepare_models(struct se_machine *m, const struct se_options *o, enum model_kind *ret,
                            struct error *err)
 {
-    struct models_options models = {
-        .processor = o->processor, .warm = o->warm, .traced = o->traced, .pool_bytes = BLOCK_POOL};
+    struct processor_options options = o->processor;
+    struct processor *processor;
+    bool timed;
 
-    models.processor.cores = o->cpus;
-    return model_of(o, ret, &models.timed, err) && models_init(&m->models, &models, err);
+    options.cores = o->cpus;
+    if (!model_of(o, ret, &timed, err) ||
+        !models_init(&m->models, BLOCK_POOL, o->traced && !timed, err))
+        return false;
+    if (!timed)
+        return true;
+    processor = processor_new(&options, err);
+    return processor && models_set_processor(&m->models, processor, o->warm, err);
 }
 
 static bool switch_all(struct se_machine *m, enum model_kind kind, struct error *err)
