@@ -551,7 +551,6 @@ static void pc_core_destroy(struct component *c)
 {
     struct pc_core *core = pc_core_of(c);
 
-    cpu_free(core->model);
     core->model = NULL;
     if (core->x86)
         x86_core_release(core->x86);
