@@ -95,6 +95,9 @@ bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *
         return api_error(err, FACET_ERROR_USAGE, "a machine gets one program or one kernel");
     if (!entry_of(boot->entry, &options.entry, err))
         return false;
+    if (!switching_init(&machine->switching, &machine->settings, &inner))
+        return api_fail(err, &inner);
+    switching_begin(&machine->switching, 0, 0);
     assignments = all_assignments(machine);
     options.assignments = (const char *const *)assignments;
     VEC_PUSH(&machine->files, NULL);
@@ -119,7 +122,11 @@ bool facet_machine_restore(struct facet_machine *machine, const char *checkpoint
         return api_error(err, FACET_ERROR_USAGE, "a machine gets one program or one kernel");
     machine->computer = computer_restore(
         checkpoint, (const char *const *)machine->assignments.items, &models, &inner);
-    return machine->computer || api_fail(err, &inner);
+    if (!machine->computer || !switching_init(&machine->switching, &machine->settings, &inner))
+        return api_fail(err, &inner);
+    switching_begin(&machine->switching, pc_insts(computer_board(machine->computer)),
+                    computer_now(machine->computer));
+    return true;
 }
 
 bool facet_machine_checkpoint(struct facet_machine *machine, const char *path, const char *parent,

@@ -42,6 +42,7 @@ void facet_machine_free(struct facet_machine *machine)
     for (size_t i = 0; i < machine->processor_files.count; i++)
         free(machine->processor_files.items[i]);
     free(machine->processor_files.items);
+    switching_release(&machine->switching);
     free(machine->stats_before);
     strbuf_release(&machine->dumps);
     console_file_close(machine->console);
@@ -263,7 +264,10 @@ bool facet_machine_load(struct facet_machine *machine, const struct facet_progra
         if (!machine->batch)
             return api_fail(err, &inner);
     }
+    if (!switching_init(&machine->switching, &machine->settings, &inner))
+        return api_fail(err, &inner);
     options = options_of(machine, program);
+    switching_begin(&machine->switching, 0, 0);
     machine->se = se_new(&options, &why, &inner);
     return machine->se || load_fail(err, &inner, why);
 }
@@ -306,21 +310,19 @@ bool facet_machine_run(struct facet_machine *machine, struct facet_result *ret_r
     return facet_machine_run_until(machine, UINT64_MAX, UINT64_MAX, ret_result, err);
 }
 
-bool facet_machine_run_until(struct facet_machine *machine, uint64_t insts, uint64_t ticks,
-                             struct facet_result *ret_result, struct facet_error *err)
+// Without changes of models.
+static bool run_program(struct facet_machine *machine, u64 insts, tick when,
+                        struct facet_result *ret_result, struct facet_error *err)
 {
     u64 limit = MIN(insts, machine->settings.max_insts ? machine->settings.max_insts : UINT64_MAX);
     double start = host_now();
     struct se_result result;
     struct error inner;
 
-    if (machine->computer)
-        return api_run_computer(machine, insts, ticks, ret_result, err);
-    if (machine->se && ticks != UINT64_MAX)
-        return api_error(err, FACET_ERROR_USAGE, "programs run until a number of instructions");
     if (!machine->se)
         return api_error(err, FACET_ERROR_USAGE, "no program is loaded");
-    if (!se_run(machine->se, limit, &result, &inner) || !insn_trace_flush(machine->trace, &inner))
+    if (!se_run(machine->se, limit, when, &result, &inner) ||
+        !insn_trace_flush(machine->trace, &inner))
         return api_fail(err, &inner);
     *ret_result = (struct facet_result){
         .end = end_of(result.end),
@@ -336,6 +338,71 @@ bool facet_machine_run_until(struct facet_machine *machine, uint64_t insts, uint
                  ret_result->status, strsignal(ret_result->status));
     }
     return true;
+}
+
+static bool switch_models(struct facet_machine *machine, u32 kind, u32 core,
+                          struct facet_error *err)
+{
+    struct error inner;
+    bool good = machine->computer
+                    ? computer_switch(machine->computer, core, (enum model_kind)kind, &inner)
+                    : se_switch(machine->se, core, (enum model_kind)kind, &inner);
+
+    machine->switches++;
+    return good || api_fail(err, &inner);
+}
+
+static u32 first_model(const struct facet_machine *machine)
+{
+    return machine->computer ? pc_models(computer_board(machine->computer))->core[0].kind
+                             : se_models(machine->se)->core[0].kind;
+}
+
+// What the guest asks for may be a change of models.
+static bool serve_event(struct facet_machine *machine, struct facet_error *err)
+{
+    u16 function = computer_event(machine->computer)->function;
+    enum switch_at at = function == SIMOP_WORK_BEGIN ? SWITCH_AT_ROI : SWITCH_AT_OPERATION;
+    u32 kind, core;
+
+    if ((function != SIMOP_WORK_BEGIN && function != SIMOP_SWITCH_CPU) ||
+        !pc_models(computer_board(machine->computer))->processor ||
+        !switching_event(&machine->switching, at, first_model(machine), &kind, &core))
+        return true;
+    return switch_models(machine, kind, core, err);
+}
+
+bool facet_machine_run_until(struct facet_machine *machine, uint64_t insts, uint64_t ticks,
+                             struct facet_result *ret_result, struct facet_error *err)
+{
+    double seconds = 0;
+    u32 kind, core;
+
+    for (;;) {
+        u64 next_insts;
+        tick next_when;
+
+        switching_next(&machine->switching, &next_insts, &next_when);
+        next_insts = MIN(next_insts, insts);
+        next_when = MIN(next_when, ticks);
+        if (!(machine->computer
+                  ? api_run_computer(machine, next_insts, next_when, ret_result, err)
+                  : run_program(machine, next_insts, next_when, ret_result, err)))
+            return false;
+        seconds += ret_result->seconds;
+        ret_result->seconds = seconds;
+        if (ret_result->end == FACET_END_EVENT)
+            return serve_event(machine, err);
+        if (ret_result->end != FACET_END_LIMIT ||
+            !switching_due(&machine->switching, ret_result->insts, ret_result->ticks,
+                           first_model(machine), &kind, &core))
+            return true;
+        do {
+            if (!switch_models(machine, kind, core, err))
+                return false;
+        } while (switching_due(&machine->switching, ret_result->insts, ret_result->ticks,
+                               first_model(machine), &kind, &core));
+    }
 }
 
 void facet_machine_stop(struct facet_machine *machine, int why)

@@ -7,6 +7,7 @@
 
 #include "api/api_priv.h"
 #include "api/settings.h"
+#include "api/switching.h"
 #include "cpu/cpu.h"
 #include "machine/computer.h"
 #include "machine/se.h"
@@ -31,6 +32,8 @@ struct facet_machine {
     struct computer *computer;          // owned; NULL until a computer is booted
     struct dyn_batch *batch;            // owned; of a traced machine
     struct insn_trace *trace;           // owned; NULL: none
+    struct switching switching; // of CPU models
+    u64 switches; // done so far
     struct console_file *console;       // owned (api/console.c); NULL: none
     struct strbuf dumps;                // of statistics, as text
     u64 *stats_before;                  // owned; facet_machine_reset_stats; NULL: never

@@ -9,6 +9,9 @@
     P(u32, cpus, 1, 1, 64, "Number of simulated CPUs.")                                            \
     PC(cpu, "functional", "functional|timing|o3", "CPU model to begin with.")                      \
     PS(machine, "", "Built-in description of the processor, for models with timing.")              \
+    PS(switch_at, "", "Changes of the CPU model: 'timing@1ms,o3@roi,cpu1:o3@100kinsts,functional@operation'.") \
+    PS(switch_every, "", "Time ('1us') or number of instructions ('1insts') after which all CPUs change to another model.") \
+    PS(switch_among, "functional,timing,o3", "The models that switch_every and the guest's operation choose among, at random.") \
     PB(warm, false, "Whether the functional model keeps caches and predictors warm.")              \
     PC(cpuid, "x86-64-v3", "x86-64-v1|x86-64-v2|x86-64-v3", "The instruction set that the guest sees.") \
     P(bytes, mem, GiB(4), MiB(16), GiB(1024), "Memory of the guest.")                              \

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cpu/front.h"
 
+#include "base/alloc.h"
 #include "base/bug.h"
 
-// The batch has room for any step; records of blocks that go are dropped by nobody.
-static void keep(struct dyn_batch *b)
+// A step with repeated instructions has any number of records.
+static void grow(struct dyn_batch *b)
 {
-    (void)b;
-    BUG("a step has more records than a batch");
+    b->inst_capacity *= 2;
+    b->mem_capacity *= 2;
+    b->inst = xrealloc(b->inst, b->inst_capacity, sizeof(*b->inst));
+    b->mem = xrealloc(b->mem, b->mem_capacity, sizeof(*b->mem));
 }
 
 bool front_init(struct front *f, struct core *core, struct block_cache *blocks, struct error *err)
 {
     *f = (struct front){.core = core, .blocks = blocks, .code_page = 1};
-    f->batch = dyn_batch_new(FRONT_RECORDS, keep, f, err);
+    f->batch = dyn_batch_new(FRONT_RECORDS, grow, f, err);
     if (!f->batch)
         return false;
+    f->batch->grows = true;
     block_cache_attach(blocks, core);
     return true;
 }

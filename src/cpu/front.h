@@ -7,8 +7,7 @@
 #include "cpu/functional/block_cache.h"
 #include "cpu/functional/functional.h"
 
-// What a block of repeated string instructions may emit before it comes back.
-enum { FRONT_RECORDS = 12 * 1024 };
+enum { FRONT_RECORDS = 1024 }; // to begin with
 
 struct front {
     struct core *core;          // borrowed

@@ -126,7 +126,10 @@ enum { DYN_MAX_MEM = 64 };
 
 // What the traced engine hands to its consumer, at block boundaries.
 struct dyn_batch {
-    void (*consume)(struct dyn_batch *b); // takes all records; the engine then empties the batch
+    // Takes all records; the engine then empties the batch. Or makes room for more, `grows`: the
+    // batch then keeps them.
+    void (*consume)(struct dyn_batch *b);
+    bool grows;
     void *ctx;                            // of the consumer
     struct dyn_inst *inst;
     struct mem_ref *mem;
@@ -146,6 +149,8 @@ static inline void dyn_batch_flush(struct dyn_batch *b)
 {
     if (b->n_inst)
         b->consume(b);
+    if (b->grows)
+        return;
     b->n_inst = b->n_mem = b->mem_done = 0;
 }
 

@@ -71,6 +71,11 @@ struct component *computer_board(struct computer *m)
     return m->pc;
 }
 
+tick computer_now(const struct computer *m)
+{
+    return m->sim.queue.now;
+}
+
 // ---- building
 
 static bool describe(struct computer *m, const struct computer_options *o, struct error *err)

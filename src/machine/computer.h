@@ -114,6 +114,7 @@ const struct simop_event *computer_event(const struct computer *m);
 void computer_share_files(struct computer *m, const char *read_file, const char *write_folder);
 
 struct component *computer_board(struct computer *m);
+tick computer_now(const struct computer *m);
 const struct stat_set *computer_stats(struct computer *m);
 // For people, after an end that is no success: registers of all cores and the console's last lines.
 void computer_report(struct computer *m, struct strbuf *out);

@@ -126,7 +126,7 @@ static bool prepare_models(struct se_machine *m, const struct se_options *o, enu
 {
     struct processor_options options = o->processor;
     struct processor *processor;
-    bool timed;
+    bool timed = false;
 
     options.cores = o->cpus;
     if (!model_of(o, ret, &timed, err) ||
@@ -138,10 +138,20 @@ static bool prepare_models(struct se_machine *m, const struct se_options *o, enu
     return processor && models_set_processor(&m->models, processor, o->warm, err);
 }
 
+static bool switch_one(struct se_machine *m, u32 number, enum model_kind kind, struct error *err)
+{
+    struct kernel_cpu *c = &m->kernel.cpus[number];
+
+    if (!models_switch(&m->models, number, kind, c->time, err))
+        return false;
+    c->model = m->models.core[number].active;
+    return true;
+}
+
 static bool switch_all(struct se_machine *m, enum model_kind kind, struct error *err)
 {
     for (u32 i = 0; i < m->n_cpus; i++)
-        if (!se_switch(m, i, kind, err))
+        if (!switch_one(m, i, kind, err))
             return false;
     return true;
 }
@@ -303,7 +313,8 @@ static void describe_end(struct se_machine *m, struct se_result *r)
     }
 }
 
-bool se_run(struct se_machine *m, u64 max_insts, struct se_result *ret_result, struct error *err)
+bool se_run(struct se_machine *m, u64 max_insts, tick until, struct se_result *ret_result,
+            struct error *err)
 {
     struct kernel *k = &m->kernel;
     struct se_result r = {0};
@@ -311,6 +322,7 @@ bool se_run(struct se_machine *m, u64 max_insts, struct se_result *ret_result, s
     sigset_t old;
 
     k->insts_limit = max_insts;
+    k->time_limit = until;
     block_host_signals(&old);
     end = kernel_run(k);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -369,12 +381,12 @@ struct cpu *se_cpu(struct se_machine *m, u32 number)
 
 bool se_switch(struct se_machine *m, u32 number, enum model_kind kind, struct error *err)
 {
-    struct kernel_cpu *c = &m->kernel.cpus[number];
+    return number == ~0u ? switch_all(m, kind, err) : switch_one(m, number, kind, err);
+}
 
-    if (!models_switch(&m->models, number, kind, c->time, err))
-        return false;
-    c->model = m->models.core[number].active;
-    return true;
+const struct models *se_models(const struct se_machine *m)
+{
+    return &m->models;
 }
 
 tick se_now(const struct se_machine *m)

@@ -57,8 +57,8 @@ struct se_machine *se_new(const struct se_options *options, enum se_load *ret_wh
 void se_free(struct se_machine *m);
 
 // Runs until all processes have ended, or max_insts instructions of all CPUs together are done
-// since the start of the machine (exactly; ~0: no limit), or se_stop.
-bool se_run(struct se_machine *m, u64 max_insts, struct se_result *ret_result,
+// since the start of the machine (exactly; ~0: no limit), or its time is `until`, or se_stop.
+bool se_run(struct se_machine *m, u64 max_insts, tick until, struct se_result *ret_result,
             struct error *err) MUST_CHECK;
 
 // Asks a running machine to come back soon; safe in a signal handler and from other threads.
@@ -68,9 +68,9 @@ void se_stop(struct se_machine *m);
 const struct stat_set *se_stats(struct se_machine *m);
 
 struct cpu *se_cpu(struct se_machine *m, u32 number);
-// Changes the model of core `number`, between runs.
-bool se_switch(struct se_machine *m, u32 number, enum model_kind kind,
-               struct error *err) MUST_CHECK;
+// Changes the model of core `number` (~0: of all), between runs.
+bool se_switch(struct se_machine *m, u32 number, enum model_kind kind, struct error *err) MUST_CHECK;
+const struct models *se_models(const struct se_machine *m);
 // The simulated time now.
 tick se_now(const struct se_machine *m);
 
