@@ -51,6 +51,9 @@ enum uop_class {
 // One number space for all registers that uops name; the ISA gives the names (isa_ops.reg_name).
 enum { UOP_REGS = 128, UOP_NO_REG = 0xff };
 
+// Which physical register file a register is in; enough for models that count registers.
+enum uop_bank { UOP_BANK_INT, UOP_BANK_VEC, UOP_BANK_FLAGS, UOP_BANKS };
+
 struct uop {
     u8 class;  // enum uop_class
     u8 size;   // bytes moved or operated on
@@ -228,5 +231,6 @@ struct isa_ops {
     u32 (*speculate)(struct core *c);
     void (*rewind)(struct core *c, u32 level);
     const char *(*reg_name)(u8 uop_reg);
+    enum uop_bank (*reg_bank)(u8 uop_reg);
     const char *(*opcode_name)(u16 opcode);
 };

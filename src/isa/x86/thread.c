@@ -371,5 +371,6 @@ const struct isa_ops x86_isa_ops = {
     .speculate = x86_speculate,
     .rewind = x86_rewind,
     .reg_name = x86_uop_reg_name,
+    .reg_bank = x86_uop_reg_bank,
     .opcode_name = x86_opcode_name,
 };

@@ -677,3 +677,10 @@ const char *x86_uop_reg_name(u8 reg)
 
     return reg < UOP_REGS ? names[reg] : NULL;
 }
+
+enum uop_bank x86_uop_reg_bank(u8 reg)
+{
+    if (reg >= X86_UREG_ST0 && reg < X86_UREG_VEC0 + 16)
+        return UOP_BANK_VEC;
+    return reg >= X86_UREG_CF && reg <= X86_UREG_DF ? UOP_BANK_FLAGS : UOP_BANK_INT;
+}

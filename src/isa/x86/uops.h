@@ -51,3 +51,4 @@ u32 x86_make_recipe(const struct x86_insn *i, struct uop uops[X86_RECIPE_MAX]);
 
 // The name of a uop's register, for traces; NULL for numbers that are not in use.
 const char *x86_uop_reg_name(u8 reg);
+enum uop_bank x86_uop_reg_bank(u8 reg); // isa_ops.reg_bank
