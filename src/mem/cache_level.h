@@ -221,8 +221,9 @@ u64 level_holders(const struct level *l, u64 line, i64 index, u32 *ret_owner);
 void level_probe(struct level *l, struct probe *p);
 // Probes all children of the set; p->when is when the last answer has come.
 void level_probe_set(struct level *l, u64 set, struct probe *p);
-// The line leaves this level.
-tick level_evict(struct level *l, i64 index, tick now, bool timed);
+// The line, whose tag word and sharers these were, has had to leave this level. Returns when a
+// write buffer had room for it.
+tick level_evict(struct level *l, u64 word, u64 sharers, tick now, bool timed);
 // A level above hands back: dirty data (LINE_DIRTY of flags), and its copy when `gone`.
 // Returns when that has been taken.
 tick level_put(struct level *l, u32 port, u64 line, u8 flags, bool gone, tick now, bool timed);
