@@ -2,30 +2,6 @@
 // The tags of a level: finding, filling, dropping.
 #include "mem/cache_level.h"
 
-i64 level_find(const struct level *l, u64 line)
-{
-    u64 set, first;
-
-    if (l->holds == HOLDS_NOTHING)
-        return -1;
-    set = level_set(l, line);
-    first = set * l->ways;
-    for (u64 i = first; i < first + l->ways; i++)
-        if (((l->tags[i] ^ (line << LINE_SHIFT | LINE_VALID)) & (~LINE_FLAGS | LINE_VALID)) == 0)
-            return (i64)i;
-    return -1;
-}
-
-void level_touch(struct level *l, i64 index)
-{
-    u64 set = (u64)index / l->ways, way = (u64)index % l->ways;
-
-    if (l->recent[set] == way)
-        return;
-    l->recent[set] = (u8)way;
-    l->policy.ops->touch(&l->policy, (u32)set, (u32)way);
-}
-
 static void tell_evicted(struct level *l, u64 word)
 {
     bool unused = word & LINE_PREFETCHED;
