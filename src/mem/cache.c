@@ -71,20 +71,28 @@ static void cache_job(void *owner, struct event *event)
 
 // ---- hits
 
-// The tag word of the line when the access needs nothing but the most recent way of its set.
-static inline bool is_hot(const struct level *l, const struct timed_access *a)
+// Whether the access is a hit that changes nothing but the order of replacement; then it is done.
+static inline bool is_plain_hit(struct level *l, const struct timed_access *a)
 {
     u64 line = a->pa >> TIMED_LINE_SHIFT, set = level_set(l, line);
-    u64 word = l->tags[set * l->ways + l->recent[set]];
+    const u64 *tags = l->tags + set * l->ways;
+    u64 want = line << LINE_SHIFT | l->want[a->kind], mask = l->mask[a->kind];
+    i64 way;
 
-    return ((word ^ (line << LINE_SHIFT | l->want[a->kind])) & l->mask[a->kind]) == 0;
+    if (LIKELY(((tags[l->recent[set]] ^ want) & mask) == 0))
+        return true;
+    way = level_match(tags, l->ways, want, mask);
+    if (way < 0)
+        return false;
+    level_touch(l, set, (u64)way);
+    return true;
 }
 
 static tick cache_atomic(struct component *c, const struct timed_access *a)
 {
     struct level *l = &cache_of(c)->level;
 
-    if (LIKELY(is_hot(l, a))) {
+    if (LIKELY(is_plain_hit(l, a))) {
         l->hits[a->wrong_path][a->kind]++;
         return l->hit;
     }
@@ -96,17 +104,13 @@ static enum timed_answer cache_access(struct component *c, const struct timed_ac
 {
     struct level *l = &cache_of(c)->level;
 
-    if (LIKELY(is_hot(l, a) && !l->banks)) {
-        u64 cycle;
-
-        now = MAX(now, c->sim->queue.now);
-        cycle = level_cycle_of(l, now);
-        if (LIKELY(calendar_taken(l->ports, cycle) < l->port_count)) {
-            calendar_take(l->ports, cycle);
-            l->hits[a->wrong_path][a->kind]++;
-            *ret_when = now + l->hit;
-            return TIMED_DONE;
-        }
+    now = MAX(now, c->sim->queue.now);
+    if (!level_take_port(l, a->pa >> TIMED_LINE_SHIFT, now, ret_when))
+        return TIMED_BUSY;
+    if (LIKELY(is_plain_hit(l, a))) {
+        l->hits[a->wrong_path][a->kind]++;
+        *ret_when = now + l->hit;
+        return TIMED_DONE;
     }
     return level_access(l, a, now, client, token, ret_when);
 }

@@ -46,33 +46,12 @@ tick level_atomic(struct level *l, const struct timed_access *a)
     return q.when;
 }
 
-// A port and a bank for a client, or TIMED_BUSY.
-static bool take_port(struct level *l, u64 line, tick now, tick *ret_when)
-{
-    u64 cycle = level_cycle_of(l, now);
-    struct calendar *bank = l->banks ? &l->banks[line & l->bank_mask] : NULL;
-
-    if (UNLIKELY(calendar_taken(l->ports, cycle) >= l->port_count ||
-                 (bank && calendar_taken(bank, cycle)))) {
-        l->n->blockedNoPorts++;
-        *ret_when = MAX(l->cycle_from + l->period, now + 1);
-        return false;
-    }
-    calendar_take(l->ports, cycle);
-    if (bank)
-        calendar_take(bank, cycle);
-    return true;
-}
-
 enum timed_answer level_access(struct level *l, const struct timed_access *a, tick now,
                                struct timed_client *client, u32 token, tick *ret_when)
 {
     struct request q;
     enum timed_answer answer;
 
-    now = MAX(now, l->component->sim->queue.now);
-    if (!take_port(l, a->pa >> TIMED_LINE_SHIFT, now, ret_when))
-        return TIMED_BUSY;
     if (level_is_congested(l)) {
         *ret_when = now + 4 * l->period;
         return TIMED_BUSY;

@@ -158,24 +158,22 @@ tick level_put_below(struct level *l, u64 line, u8 flags, bool gone, tick now, b
     return now;
 }
 
-tick level_evict(struct level *l, i64 index, tick now, bool timed)
+tick level_evict(struct level *l, u64 word, u64 sharers, tick now, bool timed)
 {
-    u64 line = l->tags[index] >> LINE_SHIFT;
-    u8 flags = l->tags[index] & LINE_STATE;
+    u64 line = word >> LINE_SHIFT;
+    u8 flags = word & LINE_STATE;
     bool gone = true;
     u32 owner;
-    u64 set = level_holders(l, line, index, &owner);
 
     if (l->tracks) {
         struct probe p = {
             .line = line, .op = PROBE_INVALIDATE, .timed = timed, .eviction = true, .now = now};
 
-        level_probe_set(l, set, &p);
+        level_probe_set(l, sharers, &p);
         flags |= p.handed;
     } else {
-        gone = set == 0;
+        gone = level_holders(l, line, -1, &owner) == 0;
     }
-    level_drop(l, index);
     return flags & LINE_DIRTY || gone ? level_put_below(l, line, flags, gone, now, timed) : now;
 }
 
@@ -225,7 +223,7 @@ tick level_put(struct level *l, u32 port, u64 line, u8 flags, bool gone, tick no
         return now;
     }
     // An exclusive cache takes whatever the last one above gives up; others what is dirty.
-    take = l->holds == HOLDS_DATA && (dirty || (l->k.inclusion == LEVEL_EXCLUSIVE && gone && !set));
+    take = l->holds == HOLDS_DATA && (l->k.inclusion == LEVEL_EXCLUSIVE ? gone && !set : dirty);
     if (take)
         level_fill(l, line, LINE_VALID | (l->root ? LINE_EXCLUSIVE : 0) | flags, &now, timed);
     else if (dirty || (gone && !set))

@@ -203,9 +203,49 @@ static inline u64 level_set(const struct level *l, u64 line)
 {
     return (l->slices.count <= 1 ? line : net_slices_local(&l->slices, line)) & l->set_mask;
 }
+// The way of a set whose word is `want` where the mask has ones, or -1; at most one is.
+static inline i64 level_match(const u64 *set, u64 ways, u64 want, u64 mask)
+{
+    u64 way = 0;
+
+    for (; way + 4 <= ways; way += 4) {
+        u32 match = 0;
+
+        for (u32 i = 0; i < 4; i++)
+            match |= (u32)(((set[way + i] ^ want) & mask) == 0) << i;
+        if (match)
+            return (i64)way + __builtin_ctz(match);
+    }
+    for (; way < ways; way++)
+        if (((set[way] ^ want) & mask) == 0)
+            return (i64)way;
+    return -1;
+}
+
 // The index of the line's tag word, or -1.
-i64 level_find(const struct level *l, u64 line);
-void level_touch(struct level *l, i64 index);
+static inline i64 level_find(const struct level *l, u64 line)
+{
+    u64 first;
+    i64 way;
+
+    if (l->holds == HOLDS_NOTHING)
+        return -1;
+    first = level_set(l, line) * l->ways;
+    way = level_match(l->tags + first, l->ways, line << LINE_SHIFT | LINE_VALID,
+                      ~LINE_FLAGS | LINE_VALID);
+    return way < 0 ? way : (i64)first + way;
+}
+
+static inline void level_touch(struct level *l, u64 set, u64 way)
+{
+    if (l->recent[set] == way)
+        return;
+    l->recent[set] = (u8)way;
+    if (l->policy.ops == &replacement_lru)
+        l->policy.rank[set * l->ways + way] = ++l->policy.shared[0];
+    else
+        l->policy.ops->touch(&l->policy, (u32)set, (u32)way);
+}
 // Makes room for the line, which is not here, and puts it there with these flags. *when moves to
 // when there is room.
 i64 level_fill(struct level *l, u64 line, u64 flags, tick *when, bool timed);
@@ -221,8 +261,9 @@ u64 level_holders(const struct level *l, u64 line, i64 index, u32 *ret_owner);
 void level_probe(struct level *l, struct probe *p);
 // Probes all children of the set; p->when is when the last answer has come.
 void level_probe_set(struct level *l, u64 set, struct probe *p);
-// The line leaves this level.
-tick level_evict(struct level *l, i64 index, tick now, bool timed);
+// The line, whose tag word and sharers these were, has had to leave this level. Returns when a
+// write buffer had room for it.
+tick level_evict(struct level *l, u64 word, u64 sharers, tick now, bool timed);
 // A level above hands back: dirty data (LINE_DIRTY of flags), and its copy when `gone`.
 // Returns when that has been taken.
 tick level_put(struct level *l, u32 port, u64 line, u8 flags, bool gone, tick now, bool timed);
@@ -236,13 +277,41 @@ enum timed_answer level_request(struct level *l, struct request *q);
 void level_train(struct level *l, const struct request *q, struct prefetch_seen *seen);
 enum timed_answer level_dma(struct level *l, struct request *q);
 tick level_atomic(struct level *l, const struct timed_access *a);
+// The port is taken: level_take_port.
 enum timed_answer level_access(struct level *l, const struct timed_access *a, tick now,
                                struct timed_client *client, u32 token, tick *ret_when);
 struct level_below *level_below_of(struct level *l, u64 line);
 
 // ---- time (cache_mshr.c)
 
-u64 level_cycle_of(struct level *l, tick now);
+static inline u64 level_cycle_of(struct level *l, tick now)
+{
+    // Unsigned: a `now` before cycle_from is far away, too.
+    if (now - l->cycle_from >= l->period) {
+        l->cycle = now / l->period;
+        l->cycle_from = l->cycle * l->period;
+    }
+    return l->cycle;
+}
+
+// A port and a bank for a client, in this cycle. False: it is busy, *ret_when says until when.
+static inline bool level_take_port(struct level *l, u64 line, tick now, tick *ret_when)
+{
+    u64 cycle = level_cycle_of(l, now);
+    struct calendar *bank = l->banks ? &l->banks[line & l->bank_mask] : NULL;
+
+    if (UNLIKELY(calendar_taken(l->ports, cycle) >= l->port_count ||
+                 (bank && calendar_taken(bank, cycle)))) {
+        l->n->blockedNoPorts++;
+        *ret_when = MAX(l->cycle_from + l->period, now + 1);
+        return false;
+    }
+    calendar_take(l->ports, cycle);
+    if (bank)
+        calendar_take(bank, cycle);
+    return true;
+}
+
 // Takes a port and a bank in the first cycle from `now` on that has them; returns when.
 tick level_reserve(struct level *l, u64 line, tick now);
 // The register of a line that is under way at `now`, or -1.

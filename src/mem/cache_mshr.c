@@ -3,16 +3,6 @@
 #include "mem/cache_level.h"
 #include "sim/sim.h"
 
-u64 level_cycle_of(struct level *l, tick now)
-{
-    // Unsigned: a `now` before cycle_from is far away, too.
-    if (UNLIKELY(now - l->cycle_from >= l->period)) {
-        l->cycle = now / l->period;
-        l->cycle_from = l->cycle * l->period;
-    }
-    return l->cycle;
-}
-
 tick level_reserve(struct level *l, u64 line, tick now)
 {
     u64 wanted = level_cycle_of(l, now), cycle = wanted;

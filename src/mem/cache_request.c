@@ -208,7 +208,7 @@ static void settle(struct level *l, struct request *q, struct situation *s)
             s->below_when = MAX(s->below_when, when);
     } else if (s->index >= 0) {
         l->tags[s->index] |= flags & (s->here ? LINE_EXCLUSIVE | LINE_DIRTY : LINE_EXCLUSIVE);
-        level_touch(l, s->index);
+        level_touch(l, (u64)s->index / l->ways, (u64)s->index % l->ways);
     }
     if (s->index >= 0 && s->below && q->timed && !s->waits)
         l->tags[s->index] |= LINE_INFLIGHT;

@@ -2,60 +2,46 @@
 // The tags of a level: finding, filling, dropping.
 #include "mem/cache_level.h"
 
-i64 level_find(const struct level *l, u64 line)
+static void tell_evicted(struct level *l, u64 word)
 {
-    u64 set, first;
+    bool unused = word & LINE_PREFETCHED;
 
-    if (l->holds == HOLDS_NOTHING)
-        return -1;
-    set = level_set(l, line);
-    first = set * l->ways;
-    for (u64 i = first; i < first + l->ways; i++)
-        if (((l->tags[i] ^ (line << LINE_SHIFT | LINE_VALID)) & (~LINE_FLAGS | LINE_VALID)) == 0)
-            return (i64)i;
-    return -1;
-}
-
-void level_touch(struct level *l, i64 index)
-{
-    u64 set = (u64)index / l->ways, way = (u64)index % l->ways;
-
-    if (l->recent[set] == way)
-        return;
-    l->recent[set] = (u8)way;
-    l->policy.ops->touch(&l->policy, (u32)set, (u32)way);
+    l->n->pfUnused += unused;
+    if (l->prefetcher_ops && l->prefetcher_ops->evicted)
+        l->prefetcher_ops->evicted(l->prefetcher, word >> LINE_SHIFT << TIMED_LINE_SHIFT, unused);
 }
 
 i64 level_fill(struct level *l, u64 line, u64 flags, tick *when, bool timed)
 {
-    u64 set = level_set(l, line), first = set * l->ways, way = 0;
+    u64 set = level_set(l, line), first = set * l->ways, way = 0, word = 0, sharers;
     i64 index;
 
     while (way < l->ways && l->tags[first + way] & LINE_VALID)
         way++;
     if (way == l->ways) {
         way = l->policy.ops->victim(&l->policy, (u32)set);
-        l->n->replacements++;
-        *when = level_evict(l, (i64)(first + way), *when, timed);
+        word = l->tags[first + way];
     }
     index = (i64)(first + way);
+    sharers = l->sharers[index];
     l->tags[index] = line << LINE_SHIFT | flags;
     l->sharers[index] = 0;
     l->owner[index] = LEVEL_NOBODY;
     l->policy.ops->fill(&l->policy, (u32)set, (u32)way);
     // The first use is a touch of its own.
     l->recent[set] = (u8)((way + 1) % l->ways);
+    // The new line is here by now: what the old one's leaving leads to must not forget it.
+    if (word) {
+        l->n->replacements++;
+        tell_evicted(l, word);
+        *when = level_evict(l, word, sharers, *when, timed);
+    }
     return index;
 }
 
 void level_drop(struct level *l, i64 index)
 {
-    u64 word = l->tags[index];
-    bool unused = word & LINE_PREFETCHED;
-
-    l->n->pfUnused += unused;
-    if (l->prefetcher_ops && l->prefetcher_ops->evicted)
-        l->prefetcher_ops->evicted(l->prefetcher, word >> LINE_SHIFT << TIMED_LINE_SHIFT, unused);
+    tell_evicted(l, l->tags[index]);
     l->tags[index] = 0;
     l->sharers[index] = 0;
     l->owner[index] = LEVEL_NOBODY;

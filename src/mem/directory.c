@@ -96,7 +96,12 @@ static tick timed_atomic(struct component *c, const struct timed_access *a)
 static enum timed_answer timed_access(struct component *c, const struct timed_access *a, tick now,
                                       struct timed_client *client, u32 token, tick *ret_when)
 {
-    return level_access(level_of(c), a, now, client, token, ret_when);
+    struct level *l = level_of(c);
+
+    now = MAX(now, c->sim->queue.now);
+    if (!level_take_port(l, a->pa >> TIMED_LINE_SHIFT, now, ret_when))
+        return TIMED_BUSY;
+    return level_access(l, a, now, client, token, ret_when);
 }
 
 static bool timed_probe(const struct component *c, paddr pa)
