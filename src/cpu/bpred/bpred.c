@@ -19,7 +19,8 @@
 enum { BTB_LEVELS = 3 };
 
 #define BPRED_PARAMS(P, PR, PB, PS, PC)                                                          \
-    PC(direction, "tage", "static|bimodal|gshare|tournament|perceptron|tage",                    \
+    PC(direction, "tage_sc_l_64k",                                                               \
+       "static|bimodal|gshare|tournament|perceptron|tage|tage_sc_l_8k|tage_sc_l_64k",            \
        "Predicts conditional branches; its parameters are those of the child 'predictor'")       \
     PC(indirect, "ittage", "ittage|btb", "Predicts targets of indirect branches")                \
     PB(loop, false, "Loop predictor, the child 'loop_predictor' (TAGE-SC-L has one of its own)") \
@@ -157,9 +158,8 @@ static bool bpred_check(struct component *c, struct error *err)
 static bool build_children(struct bpred *s, struct error *err)
 {
     static const struct component_type *const types[] = {
-        &bpred_static_type,     &bpred_bimodal_type,    &bpred_gshare_type,
-        &bpred_tournament_type, &bpred_perceptron_type, &bpred_tage_type,
-    };
+        &bpred_static_type,     &bpred_bimodal_type, &bpred_gshare_type,    &bpred_tournament_type,
+        &bpred_perceptron_type, &bpred_tage_type,    &bpred_tage_sc_l_type, &bpred_tage_sc_l_type};
     struct component *c = &s->base;
 
     s->direction = component_new(c->sim, types[s->p.direction], c, "predictor", err);

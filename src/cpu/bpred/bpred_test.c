@@ -22,6 +22,8 @@ int main(void)
         cmocka_unit_test_prestate(always_taken_is_learnt, "direction=tournament"),
         cmocka_unit_test_prestate(always_taken_is_learnt, "direction=perceptron"),
         cmocka_unit_test_prestate(always_taken_is_learnt, "direction=tage"),
+        cmocka_unit_test_prestate(always_taken_is_learnt, "direction=tage_sc_l_8k"),
+        cmocka_unit_test_prestate(always_taken_is_learnt, "direction=tage_sc_l_64k"),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
