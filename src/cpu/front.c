@@ -3,17 +3,10 @@
 
 #include "base/bug.h"
 
-// The batch has room for any step; records of blocks that go are dropped by nobody.
-static void keep(struct dyn_batch *b)
-{
-    (void)b;
-    BUG("a step has more records than a batch");
-}
-
 bool front_init(struct front *f, struct core *core, struct block_cache *blocks, struct error *err)
 {
     *f = (struct front){.core = core, .blocks = blocks};
-    f->batch = dyn_batch_new(FRONT_RECORDS, keep, f, err);
+    f->batch = dyn_batch_new(FRONT_RECORDS, NULL, NULL, err);
     if (!f->batch)
         return false;
     block_cache_attach(blocks, core);

@@ -7,7 +7,7 @@
 #include "cpu/functional/block_cache.h"
 #include "cpu/functional/functional.h"
 
-// What a block of repeated string instructions may emit before it comes back.
+// After that many records a step ends: repeated string instructions have one for each iteration.
 enum { FRONT_RECORDS = 12 * 1024 };
 
 struct front {

@@ -126,8 +126,10 @@ enum { DYN_MAX_MEM = 64 };
 
 // What the traced engine hands to its consumer, at block boundaries.
 struct dyn_batch {
-    void (*consume)(struct dyn_batch *b); // takes all records; the engine then empties the batch
-    void *ctx;                            // of the consumer
+    // Takes all records; the engine then empties the batch. NULL: the engine leaves when it is
+    // full.
+    void (*consume)(struct dyn_batch *b);
+    void *ctx; // of the consumer
     struct dyn_inst *inst;
     struct mem_ref *mem;
     u32 n_inst, n_mem;

@@ -67,16 +67,18 @@ static inline void trace_inst(struct core *core, const struct static_inst *si, v
     t->mem_done = t->n_mem;
 }
 
-static COLD void trace_flush(struct core *core)
+static COLD bool trace_flush(struct core *core)
 {
+    if (!core->trace->consume)
+        return false;
     dyn_batch_flush(core->trace);
+    return true;
 }
 
-// Room for all records of a block, whatever they are.
-static inline void trace_room(struct core *core, u32 n_insts)
+// Room for all records of a block, whatever they are. False: there is none, the engine must leave.
+static inline bool trace_room(struct core *core, u32 n_insts)
 {
-    if (UNLIKELY(!dyn_batch_has_room(core->trace, n_insts)))
-        trace_flush(core);
+    return LIKELY(dyn_batch_has_room(core->trace, n_insts)) || trace_flush(core);
 }
 #else
 static inline void trace_mem(struct core *core, enum core_access access, u64 va, u32 size,
@@ -87,8 +89,9 @@ static inline void trace_inst(struct core *core, const struct static_inst *si, v
                               u32 flags)
 {
 }
-static inline void trace_room(struct core *core, u32 n_insts)
+static inline bool trace_room(struct core *core, u32 n_insts)
 {
+    return true;
 }
 #endif
 
@@ -130,7 +133,8 @@ static COLD const struct op *over_budget(struct core *core, const struct op *op)
         core->budget -= (b)->n_insts;         \
         if (UNLIKELY(core->budget < 0))       \
             TAIL over_budget(core, (b)->ops); \
-        trace_room(core, (b)->n_insts);       \
+        if (!trace_room(core, (b)->n_insts))  \
+            TAIL over_budget(core, (b)->ops); \
         NEXT((b)->ops);                       \
     } while (0)
 

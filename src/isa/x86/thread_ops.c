@@ -48,8 +48,8 @@ static inline bool exec_insn(struct core *core, const struct x86_insn *i, enum x
     X->s.rip = i->si.pc;
     while (UNLIKELY((r = i->exec(X, i)) == X86_AGAIN)) {
         trace_inst(core, &i->si, i->si.pc, 0);
-        trace_room(core, BLOCK_MAX_INSTS);
-        if (UNLIKELY(X->stepped || X->stolen || ++repeats == REPEATS_MAX))
+        if (UNLIKELY(X->stepped || X->stolen || ++repeats == REPEATS_MAX) ||
+            !trace_room(core, BLOCK_MAX_INSTS))
             break;
     }
     *ret = r;
