@@ -196,10 +196,14 @@ static inline void core_sync(struct core *c, enum core_sync why)
         c->sync(c, c->sync_ctx, why);
 }
 
-// From now on, `insts` instructions after `base`.
+// From now on, `insts` instructions after `base`. Period 0: as before (a timing model does not know
+// that of the time stamp counter).
 static inline void core_set_time(struct core *c, tick base, u64 insts, u32 period, u32 share)
 {
-    c->time = (struct core_time){.base = base, .insts = insts, .period = period, .share = share};
+    c->time = (struct core_time){.base = base,
+                                 .insts = insts,
+                                 .period = period ? period : c->time.period,
+                                 .share = share};
     c->run_budget = c->budget;
 }
 

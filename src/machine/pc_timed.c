@@ -45,6 +45,7 @@ static enum core_exit run_model(struct pc *pc, u32 number, u64 n, tick until, u6
     pc->stall = 0;
     pc->running = core;
     if (model->timed) {
+        pc_core_x86(core)->core.time.period = pc->period;
         model->now = MAX(model->now, now);
         exit = cpu_run_until(model, n, until, ret_ran);
         pc->st.local[number] = model->now;

@@ -86,15 +86,6 @@ static bool step(struct pipe *p)
 
 // ---- instruction cache
 
-static paddr code_address(const struct pipe *p, vaddr pc)
-{
-    const struct front *f = &p->front;
-
-    if ((f->va ^ pc) & CORE_PAGE_MASK)
-        return f->pa2 | (pc & ~CORE_PAGE_MASK);
-    return (f->pa & CORE_PAGE_MASK) | (pc & ~CORE_PAGE_MASK);
-}
-
 static void stall(struct pipe *p, tick when, u64 hidden, enum o3_cpi cause)
 {
     u64 cycle = o3_cycle_at(&p->time, when);
@@ -131,7 +122,7 @@ static bool translate(struct pipe *p, vaddr pc)
 
     if (f->page == pc >> CORE_PAGE_SHIFT || !p->itlb.c)
         return true;
-    switch (p->itlb.ops->access(p->itlb.c, pc, code_address(p, pc) & CORE_PAGE_MASK, p->time.now,
+    switch (p->itlb.ops->access(p->itlb.c, pc, front_pa(&p->front, pc) & CORE_PAGE_MASK, p->time.now,
                                 &p->walker, &p->on_fetch_tlb, ++f->token, &when)) {
     case TIMED_DONE:
         stall(p, when, 0, O3_CPI_ITLB);
@@ -153,7 +144,7 @@ static bool translate(struct pipe *p, vaddr pc)
 static bool access_line(struct pipe *p, vaddr pc)
 {
     struct o3_fetch *f = &p->fetch;
-    struct timed_access a = {.pa = code_address(p, pc),
+    struct timed_access a = {.pa = front_pa(&p->front, pc),
                              .pc = pc,
                              .kind = TIMED_FETCH,
                              .core = (u8)p->o3->p.number,

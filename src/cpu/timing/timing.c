@@ -74,7 +74,7 @@ static bool become_quiet(struct timing *t, tick until, enum timing_reason why)
 
 static void set_time(struct timing *t)
 {
-    core_set_time(t->cpu.core, MAX(t->cpu.now, *t->latest_read), 0, (u32)t->period, 0);
+    core_set_time(t->cpu.core, MAX(t->cpu.now, *t->latest_read), 0, 0, 0);
 }
 
 // In the middle of a step: the instructions before this one are executed, it begins alone.

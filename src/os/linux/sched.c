@@ -250,6 +250,7 @@ static enum core_exit run_timed(struct kernel *k, struct kernel_cpu *c, u64 n, u
 {
     enum core_exit why;
 
+    c->core->core.time.period = (u32)k->period;
     c->model->now = MAX(c->model->now, c->time); // it had nothing to do
     why = cpu_run_until(c->model, n, window_end(k, c), ret_done);
     c->time = c->model->now;
