@@ -5,6 +5,8 @@
 // APPROX: between a taken branch that no BTB has and its decoding, nothing is fetched.
 #include "cpu/o3/o3_priv.h"
 
+#include "cpu/branch.h"
+
 // Widths that are left in this cycle.
 struct room {
     u32 insts, bytes, uops, blocks, lines;
@@ -53,6 +55,19 @@ static i64 counted(const struct dyn_batch *b)
     return n;
 }
 
+// The guest emptied its TLBs.
+static void flush_translations(struct pipe *p)
+{
+    if (p->epoch == p->core->mapping_epoch)
+        return;
+    p->epoch = p->core->mapping_epoch;
+    p->fetch.page = p->fetch.line = O3_NO_POS;
+    if (p->itlb.c)
+        p->itlb.ops->flush(p->itlb.c);
+    if (p->dtlb.c)
+        p->dtlb.ops->flush(p->dtlb.c);
+}
+
 // The next block. True: there are records.
 static bool step(struct pipe *p)
 {
@@ -69,6 +84,7 @@ static bool step(struct pipe *p)
     } else {
         core_set_time(p->core, MAX(p->time.now, *p->latest_read), 0, 0, 0);
         exit = front_step(&p->front, p->quota, 0, &n);
+        flush_translations(p);
         p->held = exit == CORE_LIMIT ? CORE_CONTINUE : exit;
         p->quota -= MIN(n, p->quota);
         p->done_insts += n;
@@ -205,17 +221,6 @@ static bool find_source(struct pipe *p, vaddr pc, u32 n, struct room *room)
 
 // ---- branches
 
-static u8 kind_of(u32 flags)
-{
-    if (flags & STATIC_RETURN)
-        return BRANCH_RETURN;
-    if (flags & STATIC_CALL)
-        return flags & STATIC_INDIRECT ? BRANCH_INDIRECT_CALL : BRANCH_CALL;
-    if (flags & STATIC_CONDITIONAL)
-        return BRANCH_CONDITIONAL;
-    return flags & STATIC_INDIRECT ? BRANCH_INDIRECT : BRANCH_JUMP;
-}
-
 static void predict(struct pipe *p, struct o3_branch *b, u64 *bubble)
 {
     if (!p->bpred) {
@@ -230,13 +235,15 @@ static void predict(struct pipe *p, struct o3_branch *b, u64 *bubble)
         b->p.taken = true;
     if (!b->p.taken)
         return;
-    if (b->p.target_known) {
-        *bubble = b->p.btb_level > 1 ? (b->p.btb_level - 1u) * p->o3->p.btb_bubble : 0;
-    } else if (b->b.target) {
-        b->p.target = b->b.target;
-        b->p.target_known = true;
+    if (b->p.btb_level) {
+        *bubble = (b->p.btb_level - 1u) * p->o3->p.btb_bubble;
+    } else {
         *bubble = p->o3->p.decode_resteer;
         p->o3->n.decodeResteers++;
+    }
+    if (!b->p.target_known && b->b.target) {
+        b->p.target = b->b.target;
+        b->p.target_known = true;
     }
 }
 
@@ -263,14 +270,11 @@ static bool fetch_branch(struct pipe *p, const struct dyn_inst *d, struct o3_slo
 {
     u16 index = (u16)(p->branch_tail++ & p->branch_mask);
     struct o3_branch *b = &p->branch[index];
-    const struct static_inst *si = d->si;
     u64 bubble = 0;
     vaddr next;
 
-    b->b = (struct branch){.pc = si->pc,
-                           .fall = si->pc + si->len,
-                           .target = si->flags & STATIC_INDIRECT ? 0 : si->target,
-                           .kind = kind_of(si->flags)};
+    b->b = branch_of(d->si);
+    b->pos = p->tail - 1;
     b->taken = d->flags & DYN_TAKEN;
     b->target = d->next_pc;
     b->mispredicted = b->speculated = false;

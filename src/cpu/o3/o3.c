@@ -175,13 +175,35 @@ void o3_reset_pipe(struct pipe *p)
     o3_fetch_reset(p);
 }
 
+static void count_dropped(struct pipe *p)
+{
+    struct o3_stats *n = &p->o3->n;
+    const struct dyn_batch *b = p->front.batch;
+
+    for (u64 pos = p->head; pos != p->tail; pos++) {
+        const struct o3_slot *s = o3_at(p, pos);
+
+        if (!(s->flags & O3_WRONG_PATH)) {
+            n->committedInsts += s->insts;
+            n->committedOps++;
+        }
+    }
+    if (!p->core->speculation && p->fetch.cur < b->n_inst) {
+        for (u32 k = p->fetch.cur; k < b->n_inst; k++)
+            n->committedInsts += o3_counts(&b->inst[k]);
+        n->committedInsts += (u64)(i64)p->fetch.more;
+    }
+}
+
 void o3_abandon(struct pipe *p)
 {
+    count_dropped(p);
     if (p->core->speculation)
         p->core->isa->rewind(p->core, 0);
+    if (p->bpred && p->branch_head != p->branch_tail)
+        bpred_rewind(p->bpred, &p->branch[p->branch_head & p->branch_mask].p);
+    o3_squash(p, p->head);
     o3_reset_pipe(p);
-    p->o3->n.slotsInFlight = 0;
-    p->failed = true;
 }
 
 static bool walk(struct timed_walker *w, vaddr va, struct timed_walk *ret)

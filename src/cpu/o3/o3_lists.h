@@ -36,7 +36,7 @@
     P(cycles, btb_bubble, 1, 0, 16, "Lost cycles per further BTB level that had the target")      \
     P(cycles, decode_resteer, 7, 0, 64, "Lost cycles when decode finds a branch of no BTB")       \
     P(cycles, redirect, 1, 0, 64, "Cycles from a branch's resolution to the new fetch")           \
-    P(u32, branches, 192, 8, 1024, "Branches in flight")                                          \
+    P(u32, branches, 192, 8, 1000, "Branches in flight")                                          \
     P(u32, rename_width, 8, 1, 32, "Micro-ops renamed and dispatched per cycle")                  \
     P(u32, retire_width, 8, 1, 32, "Micro-ops retired per cycle")                                 \
     P(u32, rob, 448, 4, 1024, "Entries of the reorder buffer")                                    \

@@ -113,12 +113,11 @@ struct o3_info {
 struct o3_branch {
     struct prediction p;
     struct branch b;
+    u64 pos;
     vaddr target; // where it went
-    bool taken;
-    bool mispredicted, speculated;
-    bool resteered; // the target came from decode
+    bool taken, mispredicted;
+    bool speculated; // what follows it is undone: to `level`
     u8 level;
-    u32 flags; // of its instruction
 };
 
 struct o3_load {
@@ -269,6 +268,7 @@ struct pipe {
     struct timed_walker walker;
     struct o3_trace *trace;
     u64 trace_next;
+    u32 epoch; // of the mappings that the TLBs are of
 };
 
 STATE_STRUCT(o3_state, NO_ROWS);
@@ -409,7 +409,7 @@ void o3_watchdog(struct pipe *p);
 
 // ---- o3.c
 void o3_reset_pipe(struct pipe *p);
-// What is in flight is dropped; the core cannot go on.
+// What is in flight is dropped: what was executed on the right path counts as retired.
 void o3_abandon(struct pipe *p);
 
 // ---- run.c

@@ -140,6 +140,51 @@ void o3_sync(struct core *core, void *ctx, enum core_sync why)
         *p->latest_read = core->time.base;
 }
 
+// The wrong path ends here: fetch waits for the outermost of the branches that it follows.
+static void o3_settle(struct cpu *cpu)
+{
+    struct pipe *p = (struct pipe *)cpu;
+    u64 n = p->branch_head;
+    struct o3_branch *b;
+
+    if (!p->core->speculation)
+        return;
+    while (!p->branch[n & p->branch_mask].speculated)
+        n++;
+    b = &p->branch[n & p->branch_mask];
+    o3_squash(p, b->pos + 1);
+    p->core->isa->rewind(p->core, 0);
+    b->speculated = false;
+    o3_fetch_redirect(p, p->time.cycle);
+    p->fetch.hold = O3_HOLD_RESOLVE;
+}
+
+static void o3_forget(struct cpu *cpu)
+{
+    struct pipe *p = (struct pipe *)cpu;
+
+    o3_abandon(p);
+    p->wheel_at = p->time.cycle;
+}
+
+// In the middle of a step, with nothing in flight.
+static void o3_stall(struct cpu *cpu, u64 cycles)
+{
+    struct pipe *p = (struct pipe *)cpu;
+    struct event_queue *q = &p->o3->base.sim->queue;
+
+    p->o3->n.numCycles += cycles;
+    p->o3->n.cpiStack[O3_CPI_SERIALISED] += cycles;
+    p->o3->n.slots[O3_SLOTS_BACKEND] += cycles * p->o3->p.rename_width;
+    p->o3->n.issueWidth.samples += cycles;
+    p->o3->n.issueWidth.buckets[0] += cycles;
+    o3_time_skip(&p->time, cycles);
+    p->wheel_at = p->last_retired = p->time.cycle;
+    if (event_queue_next(q) <= p->time.now)
+        event_queue_run(q, p->time.now);
+    p->core->time.base = MAX(p->time.now, *p->latest_read);
+}
+
 static void o3_kick(struct cpu *cpu)
 {
     atomic_store_explicit(&((struct pipe *)cpu)->kicked, true, memory_order_relaxed);
@@ -183,6 +228,9 @@ const struct cpu_ops o3_cpu_ops = {
     .run = o3_run,
     .kick = o3_kick,
     .drained = o3_drained,
+    .abandon = o3_forget,
+    .settle = o3_settle,
+    .stall = o3_stall,
     .activate = o3_activate,
     .deactivate = o3_deactivate,
     .free = o3_free,

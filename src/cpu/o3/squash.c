@@ -108,7 +108,7 @@ void o3_resolve(struct pipe *p, struct o3_slot *s)
 
     s->flags &= (u16) ~(O3_RESOLVE | O3_MISPREDICTED);
     o3_squash(p, pos + 1);
-    if (b->speculated)
+    if (b->speculated) // else the batch is done
         p->core->isa->rewind(p->core, b->level);
     if (p->bpred)
         bpred_resolve(p->bpred, &b->b, &b->p, b->taken, b->target);

@@ -67,4 +67,5 @@ void o3_watchdog(struct pipe *p)
     strbuf_release(&b);
     sim_fail(&p->o3->base, &err);
     o3_abandon(p);
+    p->failed = true;
 }
