@@ -6,6 +6,8 @@
 
 #include "base/bug.h"
 
+#include <string.h>
+
 static struct event_queue *queue_of(struct pc *pc)
 {
     return &pc->base.sim->queue;
@@ -73,20 +75,32 @@ static void run_core(struct pc *pc, const struct pc_limits *limits, u32 number, 
     pc->n.yields += exit == CORE_YIELD;
 }
 
-void pc_timed_step(struct pc *pc, const struct pc_limits *limits)
+// Who has work, or instructions in flight.
+static u64 busy(const struct pc *pc, const struct pc_limits *limits)
 {
     u64 mask = pc_runnable(pc, limits);
+
+    for (u32 i = 0; i < pc->p.cpus; i++)
+        if (!cpu_drained(pc_core_model(pc->cores[i])))
+            mask |= 1ull << i;
+    return mask;
+}
+
+void pc_timed_step(struct pc *pc, const struct pc_limits *limits)
+{
+    u64 mask = busy(pc, limits);
     struct event_queue *q = queue_of(pc);
     u32 number;
     tick now;
 
+    // Cores that had nothing to do begin now.
+    for (u64 m = mask & ~pc->st.mask; m; m &= m - 1)
+        pc->st.local[__builtin_ctzll(m)] = MAX(pc->st.local[__builtin_ctzll(m)], q->now);
+    pc->st.mask = mask;
     if (!mask) {
         pc_wait_for_event(pc, limits);
         return;
     }
-    // Cores that had nothing to do begin now.
-    for (u64 m = mask; m; m &= m - 1)
-        pc->st.local[__builtin_ctzll(m)] = MAX(pc->st.local[__builtin_ctzll(m)], q->now);
     pc->st.started |= mask;
     number = earliest(pc, mask);
     now = pc->st.local[number];
@@ -120,16 +134,20 @@ bool pc_switch(struct component *c, u32 number, enum model_kind kind, struct err
 {
     struct pc *pc = pc_of(c);
     struct event_queue *q = queue_of(pc);
+    const struct x86_arch_state *state = &pc_core_x86(pc->cores[number])->s;
+    struct x86_arch_state before = *state;
     bool was = pc->timed;
 
     // A round of turns ends here, and every core's time is the board's.
     if (!was) {
         pc->st.share = 0;
+        pc->st.mask = 0;
         for (u32 i = 0; i < pc->p.cpus; i++)
             pc->st.local[i] = MAX(pc->st.local[i], q->now);
     }
     if (!models_switch(&pc->models, number, kind, pc->st.local[number], err))
         return false;
+    ASSERT(memcmp(&before, state, sizeof(before)) == 0); // models borrow it, as it is
     pc_core_set_model(pc->cores[number], pc->models.core[number].active);
     pc->timed = models_timed(&pc->models);
     if (was && !pc->timed) {
