@@ -260,7 +260,7 @@ static void use(struct level *l, const struct request *q, const struct situation
 static enum timed_answer answer(struct level *l, struct request *q, struct situation *s, bool here)
 {
     tick done = s->start, after = s->probed > s->looked_up ? s->probed - s->looked_up : 0;
-    bool data = here || s->below_data;
+    bool sends = here && !q->has_copy, data = sends || s->below_data;
 
     if (s->waits) {
         if (s->below)
@@ -274,7 +274,7 @@ static enum timed_answer answer(struct level *l, struct request *q, struct situa
         q->when = LEVEL_UNKNOWN;
         return TIMED_PENDING;
     }
-    if (here)
+    if (sends)
         done += l->hit;
     else if (q->has_copy || !s->supplied)
         done += l->k.tag;
