@@ -13,44 +13,19 @@ struct row {
 };
 
 static const struct row table[] = {
-    {"aR", "EII", "EII"},
-    {"aF", "SII", "SII"},
-    {"aP", "EII", "EII"},
-    {"aX", "EII", "EII"},
-    {"aW", "MII", "MII"},
-    {"aR aW", "MII", "MII"},
-    {"aX aW", "MII", "MII"},
-    {"aF aW", "MII", "MII"},
-    {"aW aR", "MII", "MII"},
-    {"aR bR", "SSI", "SSI"},
-    {"aF bR", "SSI", "SSI"},
-    {"aR bF", "SSI", "SSI"},
-    {"aX bR", "SSI", "SSI"},
-    {"aR bR cR", "SSS", "SSS"},
-    {"aR bR cW", "IIM", "IIM"},
-    {"aR bR aW", "MII", "MII"},
-    {"aR bR bX", "IEI", "IEI"},
-    {"aW bR", "SSI", "OSI"},
-    {"aW bF", "SSI", "OSI"},
-    {"aW bP", "SSI", "OSI"},
-    {"aW bR cR", "SSS", "OSS"},
-    {"aW bW", "IMI", "IMI"},
-    {"aW bR bW", "IMI", "IMI"},
-    {"aW bR aW", "MII", "MII"},
-    {"aW bR cW", "IIM", "IIM"},
-    {"aW bW cR", "ISS", "IOS"},
-    {"aW aE", "III", "III"},
-    {"aW aE aR", "EII", "EII"},
-    {"aR bR aE", "ISI", "ISI"},
-    {"aR bR aE bW", "IMI", "IMI"},
-    {"aW bR aE", "ISI", "ISI"},
-    {"aW bR aE cR", "ISS", "ISS"},
-    {"aR dR", "EII", "EII"},
-    {"aW dR", "MII", "MII"},
-    {"aW bR dR", "SSI", "OSI"},
-    {"aW dW", "III", "III"},
-    {"aR bR dW", "III", "III"},
-    {"aW dW aR", "EII", "EII"},
+    {"aR", "EII", "EII"},       {"aF", "SII", "SII"},          {"aP", "EII", "EII"},
+    {"aX", "EII", "EII"},       {"aW", "MII", "MII"},          {"aR aW", "MII", "MII"},
+    {"aX aW", "MII", "MII"},    {"aF aW", "MII", "MII"},       {"aW aR", "MII", "MII"},
+    {"aR bR", "SSI", "SSI"},    {"aF bR", "SSI", "SSI"},       {"aR bF", "SSI", "SSI"},
+    {"aX bR", "SSI", "SSI"},    {"aR bR cR", "SSS", "SSS"},    {"aR bR cW", "IIM", "IIM"},
+    {"aR bR aW", "MII", "MII"}, {"aR bR bX", "IEI", "IEI"},    {"aW bR", "SSI", "OSI"},
+    {"aW bF", "SSI", "OSI"},    {"aW bP", "SSI", "OSI"},       {"aW bR cR", "SSS", "OSS"},
+    {"aW bW", "IMI", "IMI"},    {"aW bR bW", "IMI", "IMI"},    {"aW bR aW", "MII", "MII"},
+    {"aW bR cW", "IIM", "IIM"}, {"aW bW cR", "ISS", "IOS"},    {"aW aE", "III", "III"},
+    {"aW aE aR", "EII", "EII"}, {"aR bR aE", "ISI", "ISI"},    {"aR bR aE bW", "IMI", "IMI"},
+    {"aW bR aE", "ISI", "ISI"}, {"aW bR aE cR", "ISS", "ISS"}, {"aR dR", "EII", "EII"},
+    {"aW dR", "MII", "MII"},    {"aW bR dR", "SSI", "OSI"},    {"aW dW", "III", "III"},
+    {"aR bR dW", "III", "III"}, {"aW dW aR", "EII", "EII"},
 };
 
 static void act(struct fixture *x, const char *what, bool use_timed, tick *now)
@@ -60,10 +35,10 @@ static void act(struct fixture *x, const char *what, bool use_timed, tick *now)
                                             TIMED_PREFETCH_WRITE};
     const char name[] = {what[0], '\0'};
     bool device = what[0] == 'd';
-    enum timed_kind kind = device && what[1] == 'R'   ? TIMED_DMA_READ
-                           : device                   ? TIMED_DMA_WRITE
-                           : what[1] == 'E'           ? TIMED_FETCH
-                                                      : kinds[strchr(letters, what[1]) - letters];
+    enum timed_kind kind = device && what[1] == 'R' ? TIMED_DMA_READ
+                           : device                 ? TIMED_DMA_WRITE
+                           : what[1] == 'E'         ? TIMED_FETCH
+                                                    : kinds[strchr(letters, what[1]) - letters];
     // The caches have one set of two lines.
     u32 lines = what[1] == 'E' ? 2 : 1;
 
@@ -132,9 +107,9 @@ static void a_cache_that_is_not_inclusive_keeps_mesi_and_moesi(void **arg)
     check_tables("cache inclusion=nine size=64KiB ways=8");
 }
 
-#define TWO(inclusion)                                                                       \
-    "a cache next=m.l2 size=256 ways=4", "l2 cache next=m.mem size=128 ways=1 inclusion=" inclusion, \
-        "mem fixed_memory"
+#define TWO(inclusion)                   \
+    "a cache next=m.l2 size=256 ways=4", \
+        "l2 cache next=m.mem size=128 ways=1 inclusion=" inclusion, "mem fixed_memory"
 
 static void what_an_inclusive_cache_loses_those_above_lose(void **arg)
 {
@@ -168,7 +143,8 @@ static void an_exclusive_cache_has_what_left_above(void **arg)
     struct fixture x;
 
     fixture_new(&x, "a cache next=m.l2 size=64 ways=1",
-                "l2 cache next=m.mem size=256 ways=4 inclusion=exclusive", "mem fixed_memory", NULL);
+                "l2 cache next=m.mem size=256 ways=4 inclusion=exclusive", "mem fixed_memory",
+                NULL);
     atomic(&x, "a", TIMED_WRITE, 0x000);
     assert_int_equal(state(&x, "l2", 0x000), 'I');
     atomic(&x, "a", TIMED_READ, 0x040);
@@ -200,8 +176,8 @@ static void a_dropped_directory_entry_takes_the_copies_along(void **arg)
 {
     struct fixture x;
 
-    fixture_new(&x, "a cache next=m.dir size=256 ways=4", "dir directory next=m.mem entries=2 ways=2",
-                "mem fixed_memory", NULL);
+    fixture_new(&x, "a cache next=m.dir size=256 ways=4",
+                "dir directory next=m.mem entries=2 ways=2", "mem fixed_memory", NULL);
     atomic(&x, "a", TIMED_WRITE, 0x000);
     atomic(&x, "a", TIMED_READ, 0x040);
     atomic(&x, "a", TIMED_READ, 0x080);
@@ -245,8 +221,8 @@ static void timed_and_atomic_accesses_leave_the_same_tags(void **arg)
         for (u32 i = 0; i < 2; i++)
             fixture_new(&x[i], "a cache next=m.l2 size=512 ways=4",
                         "b cache next=m.l2 size=512 ways=2 replacement=tree-plru", l2,
-                        "l3 cache next=m.mem size=4KiB ways=8 replacement=drrip", "mem fixed_memory",
-                        NULL);
+                        "l3 cache next=m.mem size=4KiB ways=8 replacement=drrip",
+                        "mem fixed_memory", NULL);
         for (u32 i = 0; i < 5000; i++) {
             const char *name = rng_below(&rng, 2) ? "a" : "b";
             enum timed_kind kind = (enum timed_kind)rng_below(&rng, TIMED_DMA_READ);

@@ -223,8 +223,8 @@ static void full_write_buffers_keep_misses_away(void **arg)
     sim_release(&x.sim);
 }
 
-#define TWO_LEVELS                                                                            \
-    "a cache next=m.l2 size=256 ways=2", "b cache next=m.l2 size=256 ways=2",                 \
+#define TWO_LEVELS                                                                              \
+    "a cache next=m.l2 size=256 ways=2", "b cache next=m.l2 size=256 ways=2",                   \
         "l2 cache next=m.mem size=4KiB ways=4 tag_latency=5 data_latency=9 response_latency=3", \
         MEMORY
 

@@ -125,6 +125,52 @@ static bool is_round(struct sim *sim, const char *path, const char *goal, u32 de
     return false;
 }
 
+// Whether one interconnect leads to both, so that no line is of both.
+static bool are_slices(struct sim *sim, const struct level *a, const struct level *b)
+{
+    for (struct component *c = sim->root; c; c = component_after(c)) {
+        struct interconnect *net = net_at(c);
+        const char *const *paths;
+        struct error ignored;
+        u32 count, found = 0;
+
+        if (!net || !interconnect_targets(net, &paths, &count, &ignored))
+            continue;
+        for (u32 i = 0; i < count; i++)
+            found += strcmp(paths[i], a->component->path) == 0 ||
+                     strcmp(paths[i], b->component->path) == 0;
+        if (found == 2)
+            return true;
+    }
+    return false;
+}
+
+static bool share_memory(const struct level *a, const struct level *b)
+{
+    for (u32 i = 0; i < MAX(a->below_by.count, 1); i++)
+        for (u32 k = 0; k < MAX(b->below_by.count, 1); k++)
+            if (a->below[i].memory && a->below[i].memory == b->below[k].memory)
+                return true;
+    return false;
+}
+
+// Two caches on one memory, and nothing between that keeps them coherent.
+static bool check_alone(const struct level *l, struct error *err)
+{
+    struct sim *sim = l->component->sim;
+
+    for (struct component *c = sim->root; c; c = component_after(c)) {
+        const struct level *other = level_at(c);
+
+        if (other && other != l && share_memory(l, other) && !are_slices(sim, l, other))
+            return error_set(err, ERROR_INPUT,
+                             "%s is on the same memory, and nothing keeps the two coherent: it "
+                             "takes a shared cache, a directory or a snoop_bus",
+                             c->path);
+    }
+    return true;
+}
+
 static bool connect_prefetcher(struct level *l, const char *path, struct error *err)
 {
     const void *ops;
@@ -150,7 +196,9 @@ bool level_connect(struct level *l, struct error *err)
                          LEVEL_DEPTH);
     if (!connect_prefetcher(l, l->k.prefetcher, err))
         return false;
-    return net_at(c) ? connect_net(l, net_at(c), err) : connect_one(l, l->below, l->k.below, err);
+    return (net_at(c) ? connect_net(l, net_at(c), err)
+                      : connect_one(l, l->below, l->k.below, err)) &&
+           check_alone(l, err);
 }
 
 static void forget_time(struct level *l)

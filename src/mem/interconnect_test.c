@@ -91,7 +91,8 @@ static void messages_wait_for_links_that_others_are_on(void **arg)
     tick when, first;
 
     // Both caches are on the left of the slice: b's request goes over the link that a's is on.
-    fixture_new(&x, L1("a"), L1("b"), "net interconnect topology=ring columns=8 link_width=8 "
+    fixture_new(&x, L1("a"), L1("b"),
+                "net interconnect topology=ring columns=8 link_width=8 "
                 "targets=m.s0,m.s1,m.s2",
                 SLICE("s0"), SLICE("s1"), SLICE("s2") "ports=4", MEMORY, NULL);
     atomic(&x, "net", TIMED_READ, 0x3080);
@@ -148,7 +149,8 @@ static void impossible_interconnects_are_refused(void **arg)
     fixture_refused("interleave is not a power of two", L1("a"),
                     "net interconnect targets=m.s interleave=192", SLICE("s"), MEMORY, NULL);
     fixture_refused("needs two nodes", L1("a"),
-                    "net interconnect targets=m.s topology=ring columns=1", SLICE("s"), MEMORY, NULL);
+                    "net interconnect targets=m.s topology=ring columns=1", SLICE("s"), MEMORY,
+                    NULL);
     fixture_refused("a ring has no rows", L1("a"),
                     "net interconnect targets=m.s topology=ring rows=2", SLICE("s"), MEMORY, NULL);
     fixture_refused("there is no component 'm.r'", L1("a"), "net interconnect targets=m.s,m.r",
