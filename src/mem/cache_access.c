@@ -35,18 +35,18 @@ static bool is_dma(const struct level *l, u8 kind)
     return kind == TIMED_DMA_READ || kind == TIMED_DMA_WRITE || l->holds != HOLDS_DATA;
 }
 
-tick level_atomic(struct level *l, const struct timed_access *a)
+tick level_atomic(struct level *l, const struct timed_access *a, i64 index)
 {
     struct request q = request_of(a, 0, false);
 
     if (is_dma(l, a->kind))
         level_dma(l, &q);
     else
-        level_request(l, &q);
+        level_request(l, &q, index);
     return q.when;
 }
 
-enum timed_answer level_access(struct level *l, const struct timed_access *a, tick now,
+enum timed_answer level_access(struct level *l, const struct timed_access *a, i64 index, tick now,
                                struct timed_client *client, u32 token, tick *ret_when)
 {
     struct request q;
@@ -59,7 +59,7 @@ enum timed_answer level_access(struct level *l, const struct timed_access *a, ti
     q = request_of(a, now, true);
     q.client = is_prefetch(a->kind) ? NULL : client;
     q.token = token;
-    answer = is_dma(l, a->kind) ? level_dma(l, &q) : level_request(l, &q);
+    answer = is_dma(l, a->kind) ? level_dma(l, &q) : level_request(l, &q, index);
     if (answer == TIMED_PENDING && is_prefetch(a->kind)) {
         *ret_when = now + l->k.tag;
         return TIMED_DONE;
@@ -218,7 +218,7 @@ static void prefetch(struct level *l, const struct request *cause, paddr pa)
         l->n->pfRedundant++;
         return;
     }
-    if ((q.timed && level_is_congested(l)) || level_request(l, &q) == TIMED_BUSY)
+    if ((q.timed && level_is_congested(l)) || level_request(l, &q, -1) == TIMED_BUSY)
         l->n->pfDropped++;
     else
         l->n->pfIssued++;

@@ -20,17 +20,11 @@ u8 level_subtree(const struct level *l, u64 line)
     return flags;
 }
 
-u64 level_holders(const struct level *l, u64 line, i64 index, u32 *ret_owner)
+u64 level_snoop(const struct level *l, u64 line, u32 *ret_owner)
 {
     u64 set = 0;
 
     *ret_owner = LEVEL_NOBODY;
-    if (l->tracks) {
-        if (index < 0)
-            return 0;
-        *ret_owner = l->owner[index];
-        return l->sharers[index];
-    }
     for (u32 i = 0; i < l->child_count; i++) {
         u8 flags = level_subtree(l->children[i].level, line);
 

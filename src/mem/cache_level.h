@@ -68,7 +68,7 @@ struct level_below {
 };
 
 struct mshr {
-    u64 line;
+    i64 index; // where the line was put, or -1
     tick since;
     u32 first, last; // targets, from 1; 0: none
     u32 count;       // of targets, those included whose time was known
@@ -143,6 +143,8 @@ struct level {
 
     // ---- what is in flight; nothing of it is saved
     tick *mshr_ready; // 0 or past: free
+    u64 *mshr_line;
+    u32 mshr_next; // is free, most likely
     struct mshr *mshr;
     struct target *target;
     u32 free_target;
@@ -203,22 +205,22 @@ static inline u64 level_set(const struct level *l, u64 line)
 {
     return (l->slices.count <= 1 ? line : net_slices_local(&l->slices, line)) & l->set_mask;
 }
-// The way of a set whose word is `want` where the mask has ones, or -1; at most one is.
-static inline i64 level_match(const u64 *set, u64 ways, u64 want, u64 mask)
+// The first of `count` words that is `want` where the mask has ones, or -1.
+static inline i64 level_match(const u64 *words, u64 count, u64 want, u64 mask)
 {
-    u64 way = 0;
+    u64 i = 0;
 
-    for (; way + 4 <= ways; way += 4) {
-        u32 match = 0;
+    for (; i + 4 <= count; i += 4) {
+        u32 a = ((words[i] ^ want) & mask) == 0, b = ((words[i + 1] ^ want) & mask) == 0;
+        u32 c = ((words[i + 2] ^ want) & mask) == 0, d = ((words[i + 3] ^ want) & mask) == 0;
+        u32 match = a | b << 1 | c << 2 | d << 3;
 
-        for (u32 i = 0; i < 4; i++)
-            match |= (u32)(((set[way + i] ^ want) & mask) == 0) << i;
         if (match)
-            return (i64)way + __builtin_ctz(match);
+            return (i64)i + __builtin_ctz(match);
     }
-    for (; way < ways; way++)
-        if (((set[way] ^ want) & mask) == 0)
-            return (i64)way;
+    for (; i < count; i++)
+        if (((words[i] ^ want) & mask) == 0)
+            return (i64)i;
     return -1;
 }
 
@@ -256,8 +258,15 @@ void level_drop(struct level *l, i64 index);
 
 // LINE_STATE of everything from this level upwards.
 u8 level_subtree(const struct level *l, u64 line);
+u64 level_snoop(const struct level *l, u64 line, u32 *ret_owner);
 // Which of those above have the line, and which one may have it dirty or may write it.
-u64 level_holders(const struct level *l, u64 line, i64 index, u32 *ret_owner);
+static inline u64 level_holders(const struct level *l, u64 line, i64 index, u32 *ret_owner)
+{
+    if (!l->tracks)
+        return level_snoop(l, line, ret_owner);
+    *ret_owner = index < 0 ? LEVEL_NOBODY : l->owner[index];
+    return index < 0 ? 0 : l->sharers[index];
+}
 void level_probe(struct level *l, struct probe *p);
 // Probes all children of the set; p->when is when the last answer has come.
 void level_probe_set(struct level *l, u64 set, struct probe *p);
@@ -272,13 +281,14 @@ tick level_put_below(struct level *l, u64 line, u8 flags, bool gone, tick now, b
 
 // ---- transactions (cache_request.c, cache_access.c)
 
-enum timed_answer level_request(struct level *l, struct request *q);
+// `index`: the line's, or -1 (level_find).
+enum timed_answer level_request(struct level *l, struct request *q, i64 index);
 // Shows the access to the level's prefetcher and asks for the lines that it wants.
 void level_train(struct level *l, const struct request *q, struct prefetch_seen *seen);
 enum timed_answer level_dma(struct level *l, struct request *q);
-tick level_atomic(struct level *l, const struct timed_access *a);
+tick level_atomic(struct level *l, const struct timed_access *a, i64 index);
 // The port is taken: level_take_port.
-enum timed_answer level_access(struct level *l, const struct timed_access *a, tick now,
+enum timed_answer level_access(struct level *l, const struct timed_access *a, i64 index, tick now,
                                struct timed_client *client, u32 token, tick *ret_when);
 struct level_below *level_below_of(struct level *l, u64 line);
 

@@ -37,7 +37,6 @@ static void look(struct level *l, const struct request *q, struct situation *s)
 {
     u64 flags = 0;
 
-    s->index = level_find(l, q->line);
     s->others = l->child_count ? level_holders(l, q->line, s->index, &s->owner) : 0;
     s->others &= ~bit(q->port);
     if (!s->others || s->owner == q->port)
@@ -123,7 +122,7 @@ static enum timed_answer ask_below(struct level *l, struct request *q, struct si
     if (timed)
         mshr_take(l, (u32)s->mshr, q->line, q->now, LEVEL_UNKNOWN, q->prefetch);
     if (b->level) {
-        answer = level_request(b->level, &r);
+        answer = level_request(b->level, &r, level_find(b->level, q->line));
         if (answer == TIMED_BUSY) {
             l->mshr_ready[s->mshr] = 0;
             l->unknown--;
@@ -210,8 +209,10 @@ static void settle(struct level *l, struct request *q, struct situation *s)
         l->tags[s->index] |= flags & (s->here ? LINE_EXCLUSIVE | LINE_DIRTY : LINE_EXCLUSIVE);
         level_touch(l, (u64)s->index / l->ways, (u64)s->index % l->ways);
     }
-    if (s->index >= 0 && s->below && q->timed && !s->waits)
+    if (s->index >= 0 && s->below && q->timed && !s->waits) {
         l->tags[s->index] |= LINE_INFLIGHT;
+        l->mshr[s->mshr].index = s->index;
+    }
     if (s->here) {
         l->tags[s->index] |= s->handed;
         flags = l->tags[s->index] & LINE_STATE;
@@ -288,9 +289,9 @@ static enum timed_answer answer(struct level *l, struct request *q, struct situa
     return TIMED_DONE;
 }
 
-enum timed_answer level_request(struct level *l, struct request *q)
+enum timed_answer level_request(struct level *l, struct request *q, i64 index)
 {
-    struct situation s = {.owner = LEVEL_NOBODY};
+    struct situation s = {.index = index, .owner = LEVEL_NOBODY};
     struct prefetch_seen seen;
     bool here;
     enum timed_answer ret;
@@ -304,11 +305,12 @@ enum timed_answer level_request(struct level *l, struct request *q)
         return TIMED_BUSY;
     count(l, q, &s);
     probe_others(l, q, &s);
-    seen = (struct prefetch_seen){
-        .hit = !s.below && s.under_way < 0,
-        .late = s.under_way >= 0 && l->mshr[s.under_way].prefetch,
-        .first_use = s.index >= 0 && l->tags[s.index] & LINE_PREFETCHED,
-    };
+    if (l->prefetcher)
+        seen = (struct prefetch_seen){
+            .hit = !s.below && s.under_way < 0,
+            .late = s.under_way >= 0 && l->mshr[s.under_way].prefetch,
+            .first_use = s.index >= 0 && l->tags[s.index] & LINE_PREFETCHED,
+        };
     use(l, q, &s);
     settle(l, q, &s);
     ret = answer(l, q, &s, here);

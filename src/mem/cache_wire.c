@@ -28,6 +28,7 @@ void level_build(struct level *l, struct component *c, const struct level_config
         l->holds == HOLDS_TAGS || (l->holds == HOLDS_DATA && k->inclusion == LEVEL_INCLUSIVE);
     l->mshr = arena_array(arena, k->mshrs, sizeof(*l->mshr));
     l->mshr_ready = arena_array(arena, k->mshrs, sizeof(*l->mshr_ready));
+    l->mshr_line = arena_array(arena, k->mshrs, sizeof(*l->mshr_line));
     l->target = arena_array(arena, targets + 1, sizeof(*l->target));
     l->buffer_free = arena_array(arena, k->write_buffers, sizeof(*l->buffer_free));
     l->job = arena_array(arena, targets + k->mshrs + k->write_buffers + WRITE_SLACK + 1,
@@ -244,8 +245,11 @@ void level_reset(struct level *l)
     for (u32 i = 1; i <= jobs; i++)
         l->job[i].next = i < jobs ? i + 1 : 0;
     l->free_job = 1;
-    for (u64 i = 0; i < l->k.mshrs; i++)
-        l->mshr[i] = (struct mshr){0};
+    l->mshr_next = 0;
+    for (u64 i = 0; i < l->k.mshrs; i++) {
+        l->mshr[i] = (struct mshr){.index = -1};
+        l->mshr_line[i] = 0;
+    }
     if (l->policy.ops->reset)
         l->policy.ops->reset(&l->policy, l->k.seed);
     set_hot_path(l);
@@ -256,11 +260,11 @@ bool level_drain(struct level *l)
     if (l->unknown || l->waiting || l->writes_queued || l->writes_out)
         return false;
     for (u64 i = 0; i < l->k.mshrs; i++) {
-        i64 index = l->mshr_ready[i] ? level_find(l, l->mshr[i].line) : -1;
-
-        if (index >= 0)
-            l->tags[index] &= ~(u64)LINE_INFLIGHT;
+        if (l->mshr[i].index >= 0)
+            l->tags[l->mshr[i].index] &= ~(u64)LINE_INFLIGHT;
+        l->mshr[i].index = -1;
     }
+    l->mshr_next = 0;
     forget_time(l);
     return true;
 }

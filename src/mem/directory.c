@@ -90,7 +90,7 @@ static void bus_job(void *owner, struct event *event)
 
 static tick timed_atomic(struct component *c, const struct timed_access *a)
 {
-    return level_atomic(level_of(c), a);
+    return level_atomic(level_of(c), a, -1);
 }
 
 static enum timed_answer timed_access(struct component *c, const struct timed_access *a, tick now,
@@ -101,7 +101,7 @@ static enum timed_answer timed_access(struct component *c, const struct timed_ac
     now = MAX(now, c->sim->queue.now);
     if (!level_take_port(l, a->pa >> TIMED_LINE_SHIFT, now, ret_when))
         return TIMED_BUSY;
-    return level_access(l, a, now, client, token, ret_when);
+    return level_access(l, a, -1, now, client, token, ret_when);
 }
 
 static bool timed_probe(const struct component *c, paddr pa)

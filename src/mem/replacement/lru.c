@@ -10,11 +10,15 @@ static void lru_touch(struct replacement *r, u32 set, u32 way)
 static u32 lru_victim(struct replacement *r, u32 set)
 {
     const u64 *rank = r->rank + (u64)set * r->ways;
+    u64 least = rank[0];
     u32 oldest = 0;
 
-    for (u32 way = 1; way < r->ways; way++)
-        if (rank[way] < rank[oldest])
-            oldest = way;
+    for (u32 way = 1; way < r->ways; way++) {
+        bool older = rank[way] < least;
+
+        least = older ? rank[way] : least;
+        oldest = older ? way : oldest;
+    }
     return oldest;
 }
 
