@@ -32,9 +32,8 @@
 
 #define CACHE_STATE(F, FA, FE, FV)                 \
     FV(u64, tags, p->size / TIMED_LINE)            \
-    FV(u64, sharers, p->size / TIMED_LINE)         \
+    FV(u64, above, p->size / TIMED_LINE)           \
     FV(u64, rank, p->size / TIMED_LINE)            \
-    FV(u8, owner, p->size / TIMED_LINE)            \
     FV(u8, recent, p->size / TIMED_LINE / p->ways) \
     FA(u64, policy, REPLACEMENT_SHARED)            \
     FE(job)
@@ -162,8 +161,7 @@ static bool cache_build(struct component *c, struct error *err)
 
     l->holds = HOLDS_DATA;
     l->tags = k->st.tags;
-    l->sharers = k->st.sharers;
-    l->owner = k->st.owner;
+    l->above = k->st.above;
     l->recent = k->st.recent;
     l->policy.rank = k->st.rank;
     l->policy.shared = k->st.policy;

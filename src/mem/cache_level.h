@@ -40,7 +40,7 @@ enum {
 #define LINE_FLAGS ((u64)255)
 
 enum {
-    LEVEL_CHILDREN = 64,
+    LEVEL_CHILDREN = 56,
     LEVEL_BELOW = 64,
     LEVEL_DEPTH = 16,
     LEVEL_WAYS = 128,
@@ -128,11 +128,10 @@ struct level {
     struct cache_stats *n;
     enum level_holds holds;
     struct level_config k;
-    bool tracks; // knows from `sharers` who above has a line, and has all those lines itself
+    bool tracks; // knows from `above` who above has a line, and has all those lines itself
     bool root;   // below are memories
     u64 sets;
-    u64 *sharers; // of each line; bit: a child
-    u8 *owner;    // of each line: the child that may write it or has it dirty; or LEVEL_NOBODY
+    u64 *above; // of each line: level_sharers, level_owner
     struct level_child children[LEVEL_CHILDREN];
     u32 child_count;
     struct level_below below[LEVEL_BELOW];
@@ -243,8 +242,8 @@ static inline void level_touch(struct level *l, u64 set, u64 way)
     if (l->recent[set] == way)
         return;
     l->recent[set] = (u8)way;
-    if (l->policy.ops == &replacement_lru)
-        l->policy.rank[set * l->ways + way] = ++l->policy.shared[0];
+    if (l->policy.ops == &replacement_lru && l->ways <= 16)
+        replacement_order_touch(&l->policy.rank[set * l->ways], way);
     else
         l->policy.ops->touch(&l->policy, (u32)set, (u32)way);
 }
@@ -256,6 +255,21 @@ void level_drop(struct level *l, i64 index);
 
 // ---- coherence (cache_coherence.c)
 
+// A word for each line of a level that tracks: a bit for each child that has the line, and in the
+// highest byte, plus one, the child that may write it or has it dirty.
+static inline u64 level_sharers(const struct level *l, i64 index)
+{
+    return l->above[index] & (((u64)1 << LEVEL_CHILDREN) - 1);
+}
+static inline u32 level_owner(const struct level *l, i64 index)
+{
+    return (u8)((l->above[index] >> LEVEL_CHILDREN) - 1); // of 0: LEVEL_NOBODY
+}
+static inline void level_set_above(struct level *l, i64 index, u64 sharers, u32 owner)
+{
+    l->above[index] = sharers | (u64)(u8)(owner + 1) << LEVEL_CHILDREN;
+}
+
 // LINE_STATE of everything from this level upwards.
 u8 level_subtree(const struct level *l, u64 line);
 u64 level_snoop(const struct level *l, u64 line, u32 *ret_owner);
@@ -264,8 +278,8 @@ static inline u64 level_holders(const struct level *l, u64 line, i64 index, u32 
 {
     if (!l->tracks)
         return level_snoop(l, line, ret_owner);
-    *ret_owner = index < 0 ? LEVEL_NOBODY : l->owner[index];
-    return index < 0 ? 0 : l->sharers[index];
+    *ret_owner = index < 0 ? LEVEL_NOBODY : level_owner(l, index);
+    return index < 0 ? 0 : level_sharers(l, index);
 }
 void level_probe(struct level *l, struct probe *p);
 // Probes all children of the set; p->when is when the last answer has come.

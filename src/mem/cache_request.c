@@ -224,10 +224,8 @@ static void settle(struct level *l, struct request *q, struct situation *s)
     if (!q->upper) {
         if (q->a->kind == TIMED_WRITE && s->here)
             l->tags[s->index] |= LINE_DIRTY;
-        if (l->tracks && s->index >= 0) {
-            l->sharers[s->index] = s->others;
-            l->owner[s->index] = (u8)s->owner;
-        }
+        if (l->tracks && s->index >= 0)
+            level_set_above(l, s->index, s->others, s->owner);
         return;
     }
     q->granted = LINE_VALID;
@@ -242,8 +240,8 @@ static void settle(struct level *l, struct request *q, struct situation *s)
         q->granted |= (u8)(flags & LINE_DIRTY);
     if (!l->tracks)
         return;
-    l->sharers[s->index] = s->others | bit(q->port);
-    l->owner[s->index] = (u8)(q->granted & (LINE_EXCLUSIVE | LINE_DIRTY) ? q->port : s->owner);
+    level_set_above(l, s->index, s->others | bit(q->port),
+                    q->granted & (LINE_EXCLUSIVE | LINE_DIRTY) ? q->port : s->owner);
 }
 
 static void use(struct level *l, const struct request *q, const struct situation *s)

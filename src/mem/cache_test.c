@@ -245,10 +245,10 @@ static void hostile_tags_are_refused(void **arg)
             l->tags[index] = 0;
             break;
         case 2:
-            l->sharers[index] = rng_next(&rng);
+            l->above[index] = rng_next(&rng);
             break;
         case 3:
-            l->owner[index] = (u8)rng_next(&rng);
+            l->above[index] ^= (u64)1 << rng_below(&rng, 64);
             break;
         case 4:
             l->recent[index / l->ways] = (u8)rng_next(&rng);

@@ -272,8 +272,8 @@ bool level_drain(struct level *l)
 static bool check_entry(const struct level *l, u64 index, struct error *err)
 {
     u64 word = l->tags[index], line = word >> LINE_SHIFT;
-    u64 children = l->child_count == LEVEL_CHILDREN ? ~(u64)0 : ((u64)1 << l->child_count) - 1;
-    u8 owner = l->owner[index];
+    u64 children = ((u64)1 << l->child_count) - 1;
+    u32 owner = level_owner(l, (i64)index);
 
     if (!(word & LINE_VALID))
         return word == 0 ||
@@ -281,9 +281,9 @@ static bool check_entry(const struct level *l, u64 index, struct error *err)
     if (word & LINE_FLAGS & ~(u64)(LINE_STATE | LINE_PREFETCHED) ||
         level_set(l, line) != index / l->ways || level_find(l, line) != (i64)index)
         return error_set(err, ERROR_INPUT, "tags[%llu] is no tag", (unsigned long long)index);
-    if (l->sharers[index] & ~children ||
-        (owner != LEVEL_NOBODY && (owner >= LEVEL_CHILDREN || !(l->sharers[index] >> owner & 1))))
-        return error_set(err, ERROR_INPUT, "sharers[%llu]: there is nobody like that above",
+    if (level_sharers(l, (i64)index) & ~children ||
+        (owner != LEVEL_NOBODY && (owner >= LEVEL_CHILDREN || !(level_sharers(l, (i64)index) >> owner & 1))))
+        return error_set(err, ERROR_INPUT, "above[%llu]: there is nobody like that above",
                          (unsigned long long)index);
     return level_check_line(l, line, err);
 }

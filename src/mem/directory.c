@@ -28,9 +28,8 @@
 
 #define DIRECTORY_STATE(F, FA, FE, FV)   \
     FV(u64, tags, p->entries)            \
-    FV(u64, sharers, p->entries)         \
+    FV(u64, above, p->entries)           \
     FV(u64, rank, p->entries)            \
-    FV(u8, owner, p->entries)            \
     FV(u8, recent, p->entries / p->ways) \
     FA(u64, policy, REPLACEMENT_SHARED)  \
     FE(job)
@@ -146,8 +145,7 @@ static bool directory_build(struct component *c, struct error *err)
 
     l->holds = HOLDS_TAGS;
     l->tags = d->st.tags;
-    l->sharers = d->st.sharers;
-    l->owner = d->st.owner;
+    l->above = d->st.above;
     l->recent = d->st.recent;
     l->policy.rank = d->st.rank;
     l->policy.shared = d->st.policy;
