@@ -8,7 +8,7 @@
 // Only a memory's answer is not known in advance; until then the line's miss register (MSHR) has
 // LEVEL_UNKNOWN as its time, and collects who waits.
 //
-//   client -> level_access (cache_access.c) -> level_request (cache_request.c)
+//   client -> level_access (cache_access.c) -> level_request_* (cache_request.c)
 //                 -> the same of the level below ... -> memory (cache_memory.c)
 //          <- level_answer (cache_mshr.c): the memory's answer on its way up
 //   coherence (cache_coherence.c): level_probe goes up, level_put comes down
@@ -82,7 +82,7 @@ struct target {
     u32 token; // or the number of the MSHR
     u32 next;
     tick extra; // from when the data are here to when they leave for the target
-    struct net_link link;
+    const struct net_link *link;
 };
 
 enum job_kind { JOB_DONE, JOB_READ, JOB_WRITE };
@@ -166,7 +166,7 @@ struct request {
     struct timed_client *client;
     u32 token; // or its MSHR
     u32 port;  // its number here, or LEVEL_NOBODY
-    struct net_link link;
+    const struct net_link *link;
     bool timed;
     bool exclusive; // wants to write it
     bool has_copy;  // needs no data
@@ -296,7 +296,8 @@ tick level_put_below(struct level *l, u64 line, u8 flags, bool gone, tick now, b
 // ---- transactions (cache_request.c, cache_access.c)
 
 // `index`: the line's, or -1 (level_find).
-enum timed_answer level_request(struct level *l, struct request *q, i64 index);
+enum timed_answer level_request_timed(struct level *l, struct request *q, i64 index);
+enum timed_answer level_request_atomic(struct level *l, struct request *q, i64 index);
 // Shows the access to the level's prefetcher and asks for the lines that it wants.
 void level_train(struct level *l, const struct request *q, struct prefetch_seen *seen);
 enum timed_answer level_dma(struct level *l, struct request *q);
@@ -304,7 +305,10 @@ tick level_atomic(struct level *l, const struct timed_access *a, i64 index);
 // The port is taken: level_take_port.
 enum timed_answer level_access(struct level *l, const struct timed_access *a, i64 index, tick now,
                                struct timed_client *client, u32 token, tick *ret_when);
-struct level_below *level_below_of(struct level *l, u64 line);
+static inline struct level_below *level_below_of(struct level *l, u64 line)
+{
+    return &l->below[net_slices_which(&l->below_by, line)];
+}
 
 // ---- time (cache_mshr.c)
 

@@ -114,7 +114,7 @@ void mshr_add(struct level *l, u32 i, const struct request *q, tick extra)
 static void tell(struct level *l, const struct target *t, tick when)
 {
     if (t->upper) {
-        level_answer(t->upper, t->token, net_up(&t->link, NET_DATA, when, true));
+        level_answer(t->upper, t->token, net_up(t->link, NET_DATA, when, true));
         return;
     }
     level_schedule(
