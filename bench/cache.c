@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How long this host takes for one access to the modelled memory hierarchy, by where it hits.
 //
-//     build/bench/cache
+//     build/bench/cache [ROW]
 //
 // A core with two levels of its own (32 KiB and 1 MiB) and a shared third one (8 MiB), behind them
 // a memory of fixed latency. Nanoseconds, the best of five rounds; each access is to another line:
@@ -152,7 +152,7 @@ static double best(struct bench *b, void (*work)(struct bench *, enum timed_kind
     return least / ACCESSES * 1e9;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
@@ -170,10 +170,12 @@ int main(void)
         {"memory, store", MiB(256), 1, TIMED_WRITE},
     };
     struct bench b;
+    size_t first = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
+    size_t end = argc > 1 ? MIN(first + 1, ARRAY_SIZE(rows)) : ARRAY_SIZE(rows);
 
     make(&b);
     printf("%-28s %8s %8s\n", "ns per access", "atomic", "timed");
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+    for (size_t i = first; i < end; i++) {
         make_order(&b, rows[i].set, rows[i].run);
         printf("%-28s %8.1f", rows[i].name, best(&b, all_atomic, rows[i].kind));
         printf(" %8.1f\n", best(&b, all_timed, rows[i].kind));

@@ -32,9 +32,8 @@
 
 #define CACHE_STATE(F, FA, FE, FV)                 \
     FV(u64, tags, p->size / TIMED_LINE)            \
-    FV(u64, sharers, p->size / TIMED_LINE)         \
+    FV(u64, above, p->size / TIMED_LINE)           \
     FV(u64, rank, p->size / TIMED_LINE)            \
-    FV(u8, owner, p->size / TIMED_LINE)            \
     FV(u8, recent, p->size / TIMED_LINE / p->ways) \
     FA(u64, policy, REPLACEMENT_SHARED)            \
     FE(job)
@@ -72,17 +71,19 @@ static void cache_job(void *owner, struct event *event)
 // ---- hits
 
 // Whether the access is a hit that changes nothing but the order of replacement; then it is done.
-static inline bool is_plain_hit(struct level *l, const struct timed_access *a)
+// *ret_index: as level_find.
+static inline bool is_plain_hit(struct level *l, const struct timed_access *a, i64 *ret_index)
 {
-    u64 line = a->pa >> TIMED_LINE_SHIFT, set = level_set(l, line);
-    const u64 *tags = l->tags + set * l->ways;
+    u64 line = a->pa >> TIMED_LINE_SHIFT, set = level_set(l, line), first = set * l->ways;
     u64 want = line << LINE_SHIFT | l->want[a->kind], mask = l->mask[a->kind];
     i64 way;
 
-    if (LIKELY(((tags[l->recent[set]] ^ want) & mask) == 0))
+    if (LIKELY(((l->tags[first + l->recent[set]] ^ want) & mask) == 0))
         return true;
-    way = level_match(tags, l->ways, want, mask);
-    if (way < 0)
+    way = level_match(l->tags + first, l->ways, line << LINE_SHIFT | LINE_VALID,
+                      ~LINE_FLAGS | LINE_VALID);
+    *ret_index = way < 0 ? way : (i64)first + way;
+    if (way < 0 || ((l->tags[*ret_index] ^ want) & mask) != 0)
         return false;
     level_touch(l, set, (u64)way);
     return true;
@@ -91,28 +92,30 @@ static inline bool is_plain_hit(struct level *l, const struct timed_access *a)
 static tick cache_atomic(struct component *c, const struct timed_access *a)
 {
     struct level *l = &cache_of(c)->level;
+    i64 index;
 
-    if (LIKELY(is_plain_hit(l, a))) {
+    if (LIKELY(is_plain_hit(l, a, &index))) {
         l->hits[a->wrong_path][a->kind]++;
         return l->hit;
     }
-    return level_atomic(l, a);
+    return level_atomic(l, a, index);
 }
 
 static enum timed_answer cache_access(struct component *c, const struct timed_access *a, tick now,
                                       struct timed_client *client, u32 token, tick *ret_when)
 {
     struct level *l = &cache_of(c)->level;
+    i64 index;
 
     now = MAX(now, c->sim->queue.now);
     if (!level_take_port(l, a->pa >> TIMED_LINE_SHIFT, now, ret_when))
         return TIMED_BUSY;
-    if (LIKELY(is_plain_hit(l, a))) {
+    if (LIKELY(is_plain_hit(l, a, &index))) {
         l->hits[a->wrong_path][a->kind]++;
         *ret_when = now + l->hit;
         return TIMED_DONE;
     }
-    return level_access(l, a, now, client, token, ret_when);
+    return level_access(l, a, index, now, client, token, ret_when);
 }
 
 static bool cache_probe(const struct component *c, paddr pa)
@@ -158,8 +161,7 @@ static bool cache_build(struct component *c, struct error *err)
 
     l->holds = HOLDS_DATA;
     l->tags = k->st.tags;
-    l->sharers = k->st.sharers;
-    l->owner = k->st.owner;
+    l->above = k->st.above;
     l->recent = k->st.recent;
     l->policy.rank = k->st.rank;
     l->policy.shared = k->st.policy;

@@ -7,6 +7,8 @@ const char *const timed_kind_names[TIMED_KINDS + 1] = {"ReadReq",    "InstFetchR
                                                        "WriteReq",   "SoftPFReq",    "SoftPFExReq",
                                                        "DmaReadReq", "DmaWriteReq",  NULL};
 
+static const struct net_link net_none;
+
 static bool is_demand(u8 kind)
 {
     return kind <= TIMED_WRITE;
@@ -23,6 +25,7 @@ static struct request request_of(const struct timed_access *a, tick now, bool ti
         .a = a,
         .line = a->pa >> TIMED_LINE_SHIFT,
         .port = LEVEL_NOBODY,
+        .link = &net_none,
         .timed = timed,
         .exclusive = a->kind == TIMED_WRITE || a->kind == TIMED_PREFETCH_WRITE,
         .now = now,
@@ -35,18 +38,18 @@ static bool is_dma(const struct level *l, u8 kind)
     return kind == TIMED_DMA_READ || kind == TIMED_DMA_WRITE || l->holds != HOLDS_DATA;
 }
 
-tick level_atomic(struct level *l, const struct timed_access *a)
+tick level_atomic(struct level *l, const struct timed_access *a, i64 index)
 {
     struct request q = request_of(a, 0, false);
 
     if (is_dma(l, a->kind))
         level_dma(l, &q);
     else
-        level_request(l, &q);
+        level_request_atomic(l, &q, index);
     return q.when;
 }
 
-enum timed_answer level_access(struct level *l, const struct timed_access *a, tick now,
+enum timed_answer level_access(struct level *l, const struct timed_access *a, i64 index, tick now,
                                struct timed_client *client, u32 token, tick *ret_when)
 {
     struct request q;
@@ -59,7 +62,7 @@ enum timed_answer level_access(struct level *l, const struct timed_access *a, ti
     q = request_of(a, now, true);
     q.client = is_prefetch(a->kind) ? NULL : client;
     q.token = token;
-    answer = is_dma(l, a->kind) ? level_dma(l, &q) : level_request(l, &q);
+    answer = is_dma(l, a->kind) ? level_dma(l, &q) : level_request_timed(l, &q, index);
     if (answer == TIMED_PENDING && is_prefetch(a->kind)) {
         *ret_when = now + l->k.tag;
         return TIMED_DONE;
@@ -71,7 +74,7 @@ enum timed_answer level_access(struct level *l, const struct timed_access *a, ti
 static enum timed_answer send_up(struct request *q)
 {
     if (q->upper)
-        q->when = net_up(&q->link, NET_DATA, q->when, q->timed);
+        q->when = net_up(q->link, NET_DATA, q->when, q->timed);
     return TIMED_DONE;
 }
 
@@ -96,7 +99,7 @@ static enum timed_answer dma_read(struct level *l, struct request *q, i64 index,
         q->when = q->now + l->hit;
     } else {
         r.now = net_down(&b->link, NET_CONTROL, p.now, q->timed);
-        r.link = b->link;
+        r.link = &b->link;
         r.port = b->port;
         r.upper = l;
         if (!q->timed) {
@@ -159,7 +162,7 @@ static enum timed_answer dma_write(struct level *l, struct request *q, i64 index
 
     q->when = p.now;
     r.now = net_down(&b->link, NET_DATA, p.now, q->timed);
-    r.link = b->link;
+    r.link = &b->link;
     r.port = b->port;
     r.upper = l;
     if (b->level) {
@@ -218,7 +221,7 @@ static void prefetch(struct level *l, const struct request *cause, paddr pa)
         l->n->pfRedundant++;
         return;
     }
-    if ((q.timed && level_is_congested(l)) || level_request(l, &q) == TIMED_BUSY)
+    if ((q.timed && level_is_congested(l)) || (q.timed ? level_request_timed : level_request_atomic)(l, &q, -1) == TIMED_BUSY)
         l->n->pfDropped++;
     else
         l->n->pfIssued++;

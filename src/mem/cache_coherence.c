@@ -20,17 +20,11 @@ u8 level_subtree(const struct level *l, u64 line)
     return flags;
 }
 
-u64 level_holders(const struct level *l, u64 line, i64 index, u32 *ret_owner)
+u64 level_snoop(const struct level *l, u64 line, u32 *ret_owner)
 {
     u64 set = 0;
 
     *ret_owner = LEVEL_NOBODY;
-    if (l->tracks) {
-        if (index < 0)
-            return 0;
-        *ret_owner = l->owner[index];
-        return l->sharers[index];
-    }
     for (u32 i = 0; i < l->child_count; i++) {
         u8 flags = level_subtree(l->children[i].level, line);
 
@@ -84,8 +78,8 @@ static tick probe_above(struct level *l, struct probe *p, i64 index, tick now, u
     level_probe_set(l, set, &sub);
     *ret_handed = sub.handed;
     p->kept |= sub.kept;
-    if (index >= 0 && p->op != PROBE_LOOK && !sub.kept)
-        l->owner[index] = LEVEL_NOBODY;
+    if (l->tracks && index >= 0 && p->op != PROBE_LOOK && !sub.kept)
+        level_set_above(l, index, level_sharers(l, index), LEVEL_NOBODY);
     return sub.when;
 }
 
@@ -184,17 +178,16 @@ static void put_tracked(struct level *l, u32 port, i64 index, u8 flags, bool gon
     u64 line;
     bool last;
 
-    ASSERT(index >= 0 && l->sharers[index] & bit(port));
+    ASSERT(index >= 0 && level_sharers(l, index) & bit(port));
     line = l->tags[index] >> LINE_SHIFT;
     if (gone)
-        l->sharers[index] &= ~bit(port);
-    if (l->owner[index] == port && gone)
-        l->owner[index] = LEVEL_NOBODY;
+        level_set_above(l, index, level_sharers(l, index) & ~bit(port),
+                        level_owner(l, index) == port ? LEVEL_NOBODY : level_owner(l, index));
     if (l->holds == HOLDS_DATA) {
         l->tags[index] |= flags & LINE_DIRTY;
         return;
     }
-    last = l->sharers[index] == 0;
+    last = level_sharers(l, index) == 0;
     flags |= last ? l->tags[index] & LINE_EXCLUSIVE : 0;
     if (last)
         level_drop(l, index);

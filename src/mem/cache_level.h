@@ -8,7 +8,7 @@
 // Only a memory's answer is not known in advance; until then the line's miss register (MSHR) has
 // LEVEL_UNKNOWN as its time, and collects who waits.
 //
-//   client -> level_access (cache_access.c) -> level_request (cache_request.c)
+//   client -> level_access (cache_access.c) -> level_request_* (cache_request.c)
 //                 -> the same of the level below ... -> memory (cache_memory.c)
 //          <- level_answer (cache_mshr.c): the memory's answer on its way up
 //   coherence (cache_coherence.c): level_probe goes up, level_put comes down
@@ -40,7 +40,7 @@ enum {
 #define LINE_FLAGS ((u64)255)
 
 enum {
-    LEVEL_CHILDREN = 64,
+    LEVEL_CHILDREN = 56,
     LEVEL_BELOW = 64,
     LEVEL_DEPTH = 16,
     LEVEL_WAYS = 128,
@@ -68,7 +68,7 @@ struct level_below {
 };
 
 struct mshr {
-    u64 line;
+    i64 index; // where the line was put, or -1
     tick since;
     u32 first, last; // targets, from 1; 0: none
     u32 count;       // of targets, those included whose time was known
@@ -82,7 +82,7 @@ struct target {
     u32 token; // or the number of the MSHR
     u32 next;
     tick extra; // from when the data are here to when they leave for the target
-    struct net_link link;
+    const struct net_link *link;
 };
 
 enum job_kind { JOB_DONE, JOB_READ, JOB_WRITE };
@@ -128,11 +128,10 @@ struct level {
     struct cache_stats *n;
     enum level_holds holds;
     struct level_config k;
-    bool tracks; // knows from `sharers` who above has a line, and has all those lines itself
+    bool tracks; // knows from `above` who above has a line, and has all those lines itself
     bool root;   // below are memories
     u64 sets;
-    u64 *sharers; // of each line; bit: a child
-    u8 *owner;    // of each line: the child that may write it or has it dirty; or LEVEL_NOBODY
+    u64 *above; // of each line: level_sharers, level_owner
     struct level_child children[LEVEL_CHILDREN];
     u32 child_count;
     struct level_below below[LEVEL_BELOW];
@@ -143,6 +142,8 @@ struct level {
 
     // ---- what is in flight; nothing of it is saved
     tick *mshr_ready; // 0 or past: free
+    u64 *mshr_line;
+    u32 mshr_next; // is free, most likely
     struct mshr *mshr;
     struct target *target;
     u32 free_target;
@@ -165,7 +166,7 @@ struct request {
     struct timed_client *client;
     u32 token; // or its MSHR
     u32 port;  // its number here, or LEVEL_NOBODY
-    struct net_link link;
+    const struct net_link *link;
     bool timed;
     bool exclusive; // wants to write it
     bool has_copy;  // needs no data
@@ -203,22 +204,22 @@ static inline u64 level_set(const struct level *l, u64 line)
 {
     return (l->slices.count <= 1 ? line : net_slices_local(&l->slices, line)) & l->set_mask;
 }
-// The way of a set whose word is `want` where the mask has ones, or -1; at most one is.
-static inline i64 level_match(const u64 *set, u64 ways, u64 want, u64 mask)
+// The first of `count` words that is `want` where the mask has ones, or -1.
+static inline i64 level_match(const u64 *words, u64 count, u64 want, u64 mask)
 {
-    u64 way = 0;
+    u64 i = 0;
 
-    for (; way + 4 <= ways; way += 4) {
-        u32 match = 0;
+    for (; i + 4 <= count; i += 4) {
+        u32 a = ((words[i] ^ want) & mask) == 0, b = ((words[i + 1] ^ want) & mask) == 0;
+        u32 c = ((words[i + 2] ^ want) & mask) == 0, d = ((words[i + 3] ^ want) & mask) == 0;
+        u32 match = a | b << 1 | c << 2 | d << 3;
 
-        for (u32 i = 0; i < 4; i++)
-            match |= (u32)(((set[way + i] ^ want) & mask) == 0) << i;
         if (match)
-            return (i64)way + __builtin_ctz(match);
+            return (i64)i + __builtin_ctz(match);
     }
-    for (; way < ways; way++)
-        if (((set[way] ^ want) & mask) == 0)
-            return (i64)way;
+    for (; i < count; i++)
+        if (((words[i] ^ want) & mask) == 0)
+            return (i64)i;
     return -1;
 }
 
@@ -241,8 +242,8 @@ static inline void level_touch(struct level *l, u64 set, u64 way)
     if (l->recent[set] == way)
         return;
     l->recent[set] = (u8)way;
-    if (l->policy.ops == &replacement_lru)
-        l->policy.rank[set * l->ways + way] = ++l->policy.shared[0];
+    if (l->policy.ops == &replacement_lru && l->ways <= 16)
+        replacement_order_touch(&l->policy.rank[set * l->ways], way);
     else
         l->policy.ops->touch(&l->policy, (u32)set, (u32)way);
 }
@@ -254,10 +255,32 @@ void level_drop(struct level *l, i64 index);
 
 // ---- coherence (cache_coherence.c)
 
+// A word for each line of a level that tracks: a bit for each child that has the line, and in the
+// highest byte, plus one, the child that may write it or has it dirty.
+static inline u64 level_sharers(const struct level *l, i64 index)
+{
+    return l->above[index] & (((u64)1 << LEVEL_CHILDREN) - 1);
+}
+static inline u32 level_owner(const struct level *l, i64 index)
+{
+    return (u8)((l->above[index] >> LEVEL_CHILDREN) - 1); // of 0: LEVEL_NOBODY
+}
+static inline void level_set_above(struct level *l, i64 index, u64 sharers, u32 owner)
+{
+    l->above[index] = sharers | (u64)(u8)(owner + 1) << LEVEL_CHILDREN;
+}
+
 // LINE_STATE of everything from this level upwards.
 u8 level_subtree(const struct level *l, u64 line);
+u64 level_snoop(const struct level *l, u64 line, u32 *ret_owner);
 // Which of those above have the line, and which one may have it dirty or may write it.
-u64 level_holders(const struct level *l, u64 line, i64 index, u32 *ret_owner);
+static inline u64 level_holders(const struct level *l, u64 line, i64 index, u32 *ret_owner)
+{
+    if (!l->tracks)
+        return level_snoop(l, line, ret_owner);
+    *ret_owner = index < 0 ? LEVEL_NOBODY : level_owner(l, index);
+    return index < 0 ? 0 : level_sharers(l, index);
+}
 void level_probe(struct level *l, struct probe *p);
 // Probes all children of the set; p->when is when the last answer has come.
 void level_probe_set(struct level *l, u64 set, struct probe *p);
@@ -272,15 +295,20 @@ tick level_put_below(struct level *l, u64 line, u8 flags, bool gone, tick now, b
 
 // ---- transactions (cache_request.c, cache_access.c)
 
-enum timed_answer level_request(struct level *l, struct request *q);
+// `index`: the line's, or -1 (level_find).
+enum timed_answer level_request_timed(struct level *l, struct request *q, i64 index);
+enum timed_answer level_request_atomic(struct level *l, struct request *q, i64 index);
 // Shows the access to the level's prefetcher and asks for the lines that it wants.
 void level_train(struct level *l, const struct request *q, struct prefetch_seen *seen);
 enum timed_answer level_dma(struct level *l, struct request *q);
-tick level_atomic(struct level *l, const struct timed_access *a);
+tick level_atomic(struct level *l, const struct timed_access *a, i64 index);
 // The port is taken: level_take_port.
-enum timed_answer level_access(struct level *l, const struct timed_access *a, tick now,
+enum timed_answer level_access(struct level *l, const struct timed_access *a, i64 index, tick now,
                                struct timed_client *client, u32 token, tick *ret_when);
-struct level_below *level_below_of(struct level *l, u64 line);
+static inline struct level_below *level_below_of(struct level *l, u64 line)
+{
+    return &l->below[net_slices_which(&l->below_by, line)];
+}
 
 // ---- time (cache_mshr.c)
 

@@ -120,7 +120,7 @@ void level_memory_done(struct timed_client *client, u32 token, tick when)
         l->writes_out--;
     else
         level_answer(l, token,
-                     net_up(&level_below_of(l, l->mshr[token].line)->link, NET_DATA, when, true));
+                     net_up(&level_below_of(l, l->mshr_line[token])->link, NET_DATA, when, true));
 }
 
 void level_run_jobs(struct level *l)

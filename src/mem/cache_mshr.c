@@ -24,10 +24,13 @@ tick level_reserve(struct level *l, u64 line, tick now)
 
 i32 mshr_find(const struct level *l, u64 line, tick now)
 {
+    i64 first = level_match(l->mshr_line, l->k.mshrs, line, ~(u64)0);
     i32 found = -1;
 
-    for (u32 i = 0; i < l->k.mshrs; i++)
-        if (l->mshr[i].line == line && l->mshr_ready[i] > now &&
+    if (first < 0)
+        return -1;
+    for (u32 i = (u32)first; i < l->k.mshrs; i++)
+        if (l->mshr_line[i] == line && l->mshr_ready[i] > now &&
             (found < 0 || l->mshr_ready[i] > l->mshr_ready[found]))
             found = (i32)i;
     return found;
@@ -35,8 +38,10 @@ i32 mshr_find(const struct level *l, u64 line, tick now)
 
 i32 mshr_free(struct level *l, tick *now)
 {
-    u32 first = 0;
+    u32 first = l->mshr_next;
 
+    if (l->mshr_ready[first] <= *now)
+        return (i32)first;
     for (u32 i = 0; i < l->k.mshrs; i++) {
         if (l->mshr_ready[i] <= *now)
             return (i32)i;
@@ -49,25 +54,20 @@ i32 mshr_free(struct level *l, tick *now)
     return (i32)first;
 }
 
-// The line that the register was for is here, unless another one waits for it again.
-static void settle_line(struct level *l, u64 line, tick now)
-{
-    i64 index = level_find(l, line);
-
-    if (index >= 0 && l->tags[index] & LINE_INFLIGHT && mshr_find(l, line, now) < 0)
-        l->tags[index] &= ~(u64)LINE_INFLIGHT;
-}
-
 void mshr_take(struct level *l, u32 i, u64 line, tick since, tick ready, bool prefetch)
 {
-    u64 before = l->mshr[i].line;
-    bool used = l->mshr_ready[i] != 0;
+    u64 before = l->mshr_line[i];
+    i64 index = l->mshr[i].index;
 
-    l->mshr[i] = (struct mshr){.line = line, .since = since, .prefetch = prefetch};
+    l->mshr[i] = (struct mshr){.index = -1, .since = since, .prefetch = prefetch};
+    l->mshr_line[i] = line;
     l->mshr_ready[i] = ready;
+    l->mshr_next = i + 1 < l->k.mshrs ? i + 1 : 0;
     l->unknown += ready == LEVEL_UNKNOWN;
-    if (used)
-        settle_line(l, before, since);
+    // The line that the register was for is here, unless another one waits for it again.
+    if (index >= 0 && l->tags[index] & LINE_INFLIGHT && l->tags[index] >> LINE_SHIFT == before &&
+        mshr_find(l, before, since) < 0)
+        l->tags[index] &= ~(u64)LINE_INFLIGHT;
 }
 
 static void sample_latency(struct level *l, u32 i)
@@ -114,7 +114,7 @@ void mshr_add(struct level *l, u32 i, const struct request *q, tick extra)
 static void tell(struct level *l, const struct target *t, tick when)
 {
     if (t->upper) {
-        level_answer(t->upper, t->token, net_up(&t->link, NET_DATA, when, true));
+        level_answer(t->upper, t->token, net_up(t->link, NET_DATA, when, true));
         return;
     }
     level_schedule(

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A transaction at one level: who has the line, what the levels above and below have to do for it,
-// and when the requester has it.
+// and when the requester has it. Compiled twice, for timed and for atomic requests (ALIKE).
 #include "mem/cache_level.h"
 
-struct level_below *level_below_of(struct level *l, u64 line)
-{
-    return &l->below[net_slices_which(&l->below_by, line)];
-}
+#define ALIKE static inline __attribute__((always_inline))
 
 // What is known of the line when the request comes.
 struct situation {
@@ -26,6 +23,7 @@ struct situation {
     tick probed;   // when the answers of those above are there
     bool supplied; // one of the others sent the data
     u8 handed;
+    bool first_use; // of a line that was prefetched
 };
 
 static u64 bit(u32 child)
@@ -33,13 +31,14 @@ static u64 bit(u32 child)
     return child == LEVEL_NOBODY ? 0 : (u64)1 << child;
 }
 
-static void look(struct level *l, const struct request *q, struct situation *s)
+ALIKE void look(struct level *l, const struct request *q, struct situation *s)
 {
     u64 flags = 0;
 
-    s->index = level_find(l, q->line);
-    s->others = l->child_count ? level_holders(l, q->line, s->index, &s->owner) : 0;
-    s->others &= ~bit(q->port);
+    s->others = 0;
+    s->owner = LEVEL_NOBODY;
+    if (l->child_count)
+        s->others = level_holders(l, q->line, s->index, &s->owner) & ~bit(q->port);
     if (!s->others || s->owner == q->port)
         s->owner = LEVEL_NOBODY;
     if (s->index >= 0)
@@ -50,12 +49,19 @@ static void look(struct level *l, const struct request *q, struct situation *s)
     s->permitted = l->root || flags & LINE_EXCLUSIVE;
     s->below_data = !s->here && !s->others && !q->has_copy;
     s->below = s->below_data || (q->exclusive && !s->permitted);
+    s->waits = false;
     s->under_way = -1;
     s->start = q->now;
     s->mshr = -1;
+    s->below_when = 0;
+    s->below_granted = 0;
+    s->probed = 0;
+    s->supplied = false;
+    s->handed = 0;
+    s->first_use = false;
 }
 
-static void count(struct level *l, const struct request *q, const struct situation *s)
+ALIKE void count(struct level *l, const struct request *q, const struct situation *s)
 {
     const struct timed_access *a = q->a;
     bool miss = s->below || s->under_way >= 0;
@@ -78,7 +84,7 @@ static enum timed_answer busy(struct level *l, struct request *q, tick when)
 }
 
 // Finds what the request needs of this level: TIMED_BUSY when it cannot have it.
-static enum timed_answer take_resources(struct level *l, struct request *q, struct situation *s)
+ALIKE enum timed_answer take_resources(struct level *l, struct request *q, struct situation *s)
 {
     if (s->index < 0 || l->tags[s->index] & LINE_INFLIGHT || l->holds != HOLDS_DATA)
         s->under_way = mshr_find(l, q->line, q->now);
@@ -102,17 +108,17 @@ static enum timed_answer take_resources(struct level *l, struct request *q, stru
     return TIMED_DONE;
 }
 
-static enum timed_answer ask_below(struct level *l, struct request *q, struct situation *s)
+ALIKE enum timed_answer ask_below(struct level *l, struct request *q, struct situation *s,
+                                  bool timed)
 {
     struct level_below *b = level_below_of(l, q->line);
-    bool timed = q->timed && !s->waits;
     struct request r = {
         .a = q->a,
         .line = q->line,
         .upper = l,
         .token = (u32)s->mshr,
         .port = b->port,
-        .link = b->link,
+        .link = &b->link,
         .timed = timed,
         .exclusive = q->exclusive,
         .has_copy = !s->below_data,
@@ -123,7 +129,8 @@ static enum timed_answer ask_below(struct level *l, struct request *q, struct si
     if (timed)
         mshr_take(l, (u32)s->mshr, q->line, q->now, LEVEL_UNKNOWN, q->prefetch);
     if (b->level) {
-        answer = level_request(b->level, &r);
+        answer = (timed ? level_request_timed : level_request_atomic)(b->level, &r,
+                                                                       level_find(b->level, q->line));
         if (answer == TIMED_BUSY) {
             l->mshr_ready[s->mshr] = 0;
             l->unknown--;
@@ -150,15 +157,11 @@ static enum timed_answer ask_below(struct level *l, struct request *q, struct si
     return TIMED_DONE;
 }
 
-static void probe_others(struct level *l, const struct request *q, struct situation *s)
+ALIKE void probe_others(struct level *l, const struct request *q, struct situation *s, bool timed)
 {
-    struct probe p = {
-        .line = q->line, .timed = q->timed && !s->waits, .now = s->looked_up, .to = &q->link};
+    struct probe p = {.line = q->line, .timed = timed, .now = s->looked_up, .to = q->link};
     u64 set = s->others;
 
-    s->probed = 0;
-    if (!set)
-        return;
     p.data = s->owner != LEVEL_NOBODY || (!s->here && !q->has_copy);
     if (q->exclusive) {
         p.op = PROBE_INVALIDATE;
@@ -182,7 +185,7 @@ static void probe_others(struct level *l, const struct request *q, struct situat
         s->owner = LEVEL_NOBODY;
 }
 
-static bool keeps(const struct level *l, const struct request *q, const struct situation *s)
+ALIKE bool keeps(const struct level *l, const struct request *q, const struct situation *s)
 {
     if (l->holds == HOLDS_DATA)
         return s->below_data && (l->k.inclusion != LEVEL_EXCLUSIVE || !q->upper);
@@ -190,7 +193,7 @@ static bool keeps(const struct level *l, const struct request *q, const struct s
 }
 
 // The line's new state here, and what the requester gets.
-static void settle(struct level *l, struct request *q, struct situation *s)
+ALIKE void settle(struct level *l, struct request *q, struct situation *s, bool timed)
 {
     u64 flags = LINE_VALID | (s->below_granted & (LINE_EXCLUSIVE | LINE_DIRTY)) |
                 (s->permitted ? LINE_EXCLUSIVE : 0);
@@ -200,7 +203,7 @@ static void settle(struct level *l, struct request *q, struct situation *s)
         u64 own = l->holds == HOLDS_TAGS ? flags & ~(u64)LINE_DIRTY : flags;
 
         s->index =
-            level_fill(l, q->line, own | (q->prefetch ? LINE_PREFETCHED : 0), &when, q->timed);
+            level_fill(l, q->line, own | (q->prefetch ? LINE_PREFETCHED : 0), &when, timed);
         s->here = l->holds == HOLDS_DATA;
         if (l->prefetcher_ops && l->prefetcher_ops->filled)
             l->prefetcher_ops->filled(l->prefetcher, q->line << TIMED_LINE_SHIFT, q->prefetch);
@@ -210,23 +213,23 @@ static void settle(struct level *l, struct request *q, struct situation *s)
         l->tags[s->index] |= flags & (s->here ? LINE_EXCLUSIVE | LINE_DIRTY : LINE_EXCLUSIVE);
         level_touch(l, (u64)s->index / l->ways, (u64)s->index % l->ways);
     }
-    if (s->index >= 0 && s->below && q->timed && !s->waits)
+    if (s->index >= 0 && s->below && timed) {
         l->tags[s->index] |= LINE_INFLIGHT;
+        l->mshr[s->mshr].index = s->index;
+    }
     if (s->here) {
         l->tags[s->index] |= s->handed;
         flags = l->tags[s->index] & LINE_STATE;
     } else if (s->handed && q->exclusive) {
         flags |= LINE_DIRTY;
     } else if (s->handed) {
-        level_put_below(l, q->line, LINE_DIRTY, false, s->probed, q->timed && !s->waits);
+        level_put_below(l, q->line, LINE_DIRTY, false, s->probed, timed);
     }
     if (!q->upper) {
         if (q->a->kind == TIMED_WRITE && s->here)
             l->tags[s->index] |= LINE_DIRTY;
-        if (l->tracks && s->index >= 0) {
-            l->sharers[s->index] = s->others;
-            l->owner[s->index] = (u8)s->owner;
-        }
+        if (l->tracks && s->index >= 0)
+            level_set_above(l, s->index, s->others, s->owner);
         return;
     }
     q->granted = LINE_VALID;
@@ -241,26 +244,25 @@ static void settle(struct level *l, struct request *q, struct situation *s)
         q->granted |= (u8)(flags & LINE_DIRTY);
     if (!l->tracks)
         return;
-    l->sharers[s->index] = s->others | bit(q->port);
-    l->owner[s->index] = (u8)(q->granted & (LINE_EXCLUSIVE | LINE_DIRTY) ? q->port : s->owner);
+    level_set_above(l, s->index, s->others | bit(q->port),
+                    q->granted & (LINE_EXCLUSIVE | LINE_DIRTY) ? q->port : s->owner);
 }
 
-static void use(struct level *l, const struct request *q, const struct situation *s)
+ALIKE void use(struct level *l, const struct request *q, struct situation *s)
 {
-    if (q->prefetch)
+    if (s->index < 0 || !(l->tags[s->index] & LINE_PREFETCHED) || q->prefetch)
         return;
-    if (s->index >= 0 && l->tags[s->index] & LINE_PREFETCHED) {
-        l->tags[s->index] &= ~(u64)LINE_PREFETCHED;
-        l->n->pfUseful++;
-        l->n->pfLate += s->under_way >= 0;
-    }
+    s->first_use = true;
+    l->tags[s->index] &= ~(u64)LINE_PREFETCHED;
+    l->n->pfUseful++;
+    l->n->pfLate += s->under_way >= 0;
 }
 
 // When the requester has it, and who else has to be told.
-static enum timed_answer answer(struct level *l, struct request *q, struct situation *s, bool here)
+ALIKE enum timed_answer answer(struct level *l, struct request *q, struct situation *s, bool here)
 {
     tick done = s->start, after = s->probed > s->looked_up ? s->probed - s->looked_up : 0;
-    bool data = here || s->below_data;
+    bool sends = here && !q->has_copy, data = sends || s->below_data;
 
     if (s->waits) {
         if (s->below)
@@ -274,7 +276,7 @@ static enum timed_answer answer(struct level *l, struct request *q, struct situa
         q->when = LEVEL_UNKNOWN;
         return TIMED_PENDING;
     }
-    if (here)
+    if (sends)
         done += l->hit;
     else if (q->has_copy || !s->supplied)
         done += l->k.tag;
@@ -283,36 +285,54 @@ static enum timed_answer answer(struct level *l, struct request *q, struct situa
     if (s->below)
         done = MAX(done, s->below_when + l->k.response);
     if (data || !s->supplied)
-        done = net_up(&q->link, data ? NET_DATA : NET_CONTROL, done, q->timed);
+        done = net_up(q->link, data ? NET_DATA : NET_CONTROL, done, q->timed);
     q->when = MAX(done, s->probed);
     return TIMED_DONE;
 }
 
-enum timed_answer level_request(struct level *l, struct request *q)
+static void train(struct level *l, const struct request *q, const struct situation *s)
 {
-    struct situation s = {.owner = LEVEL_NOBODY};
-    struct prefetch_seen seen;
+    struct prefetch_seen seen = {
+        .hit = !s->below && s->under_way < 0,
+        .late = s->under_way >= 0 && l->mshr[s->under_way].prefetch,
+        .first_use = s->first_use,
+    };
+
+    level_train(l, q, &seen);
+}
+
+ALIKE enum timed_answer request(struct level *l, struct request *q, i64 index, bool timed)
+{
+    struct situation s;
     bool here;
     enum timed_answer ret;
 
+    s.index = index;
     look(l, q, &s);
-    if (q->timed && take_resources(l, q, &s) == TIMED_BUSY)
+    if (timed && take_resources(l, q, &s) == TIMED_BUSY)
         return TIMED_BUSY;
     s.looked_up = s.start + l->k.tag;
     here = s.here;
-    if (s.below && ask_below(l, q, &s) == TIMED_BUSY)
+    // What waits for an answer already does not ask with a register of its own.
+    if (s.below && ask_below(l, q, &s, timed && !s.waits) == TIMED_BUSY)
         return TIMED_BUSY;
     count(l, q, &s);
-    probe_others(l, q, &s);
-    seen = (struct prefetch_seen){
-        .hit = !s.below && s.under_way < 0,
-        .late = s.under_way >= 0 && l->mshr[s.under_way].prefetch,
-        .first_use = s.index >= 0 && l->tags[s.index] & LINE_PREFETCHED,
-    };
+    if (s.others)
+        probe_others(l, q, &s, timed && !s.waits);
     use(l, q, &s);
-    settle(l, q, &s);
+    settle(l, q, &s, timed && !s.waits);
     ret = answer(l, q, &s, here);
-    if (l->prefetcher)
-        level_train(l, q, &seen);
+    if (UNLIKELY(l->prefetcher != NULL))
+        train(l, q, &s);
     return ret;
+}
+
+enum timed_answer level_request_atomic(struct level *l, struct request *q, i64 index)
+{
+    return request(l, q, index, false);
+}
+
+enum timed_answer level_request_timed(struct level *l, struct request *q, i64 index)
+{
+    return request(l, q, index, true);
 }

@@ -13,23 +13,22 @@ static void tell_evicted(struct level *l, u64 word)
 
 i64 level_fill(struct level *l, u64 line, u64 flags, tick *when, bool timed)
 {
-    u64 set = level_set(l, line), first = set * l->ways, way = 0, word = 0, sharers;
-    i64 index;
+    u64 set = level_set(l, line), first = set * l->ways, word = 0, sharers = 0;
+    i64 way = level_match(l->tags + first, l->ways, 0, LINE_VALID), index;
 
-    while (way < l->ways && l->tags[first + way] & LINE_VALID)
-        way++;
-    if (way == l->ways) {
+    if (way < 0) {
         way = l->policy.ops->victim(&l->policy, (u32)set);
-        word = l->tags[first + way];
+        word = l->tags[first + (u64)way];
     }
-    index = (i64)(first + way);
-    sharers = l->sharers[index];
+    index = (i64)first + way;
     l->tags[index] = line << LINE_SHIFT | flags;
-    l->sharers[index] = 0;
-    l->owner[index] = LEVEL_NOBODY;
+    if (l->tracks && l->child_count) {
+        sharers = level_sharers(l, index);
+        l->above[index] = 0;
+    }
     l->policy.ops->fill(&l->policy, (u32)set, (u32)way);
     // The first use is a touch of its own.
-    l->recent[set] = (u8)((way + 1) % l->ways);
+    l->recent[set] = (u8)((u64)way + 1 == l->ways ? 0 : way + 1);
     // The new line is here by now: what the old one's leaving leads to must not forget it.
     if (word) {
         l->n->replacements++;
@@ -43,6 +42,5 @@ void level_drop(struct level *l, i64 index)
 {
     tell_evicted(l, l->tags[index]);
     l->tags[index] = 0;
-    l->sharers[index] = 0;
-    l->owner[index] = LEVEL_NOBODY;
+    l->above[index] = 0;
 }

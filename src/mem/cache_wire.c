@@ -28,6 +28,7 @@ void level_build(struct level *l, struct component *c, const struct level_config
         l->holds == HOLDS_TAGS || (l->holds == HOLDS_DATA && k->inclusion == LEVEL_INCLUSIVE);
     l->mshr = arena_array(arena, k->mshrs, sizeof(*l->mshr));
     l->mshr_ready = arena_array(arena, k->mshrs, sizeof(*l->mshr_ready));
+    l->mshr_line = arena_array(arena, k->mshrs, sizeof(*l->mshr_line));
     l->target = arena_array(arena, targets + 1, sizeof(*l->target));
     l->buffer_free = arena_array(arena, k->write_buffers, sizeof(*l->buffer_free));
     l->job = arena_array(arena, targets + k->mshrs + k->write_buffers + WRITE_SLACK + 1,
@@ -125,6 +126,52 @@ static bool is_round(struct sim *sim, const char *path, const char *goal, u32 de
     return false;
 }
 
+// Whether one interconnect leads to both, so that no line is of both.
+static bool are_slices(struct sim *sim, const struct level *a, const struct level *b)
+{
+    for (struct component *c = sim->root; c; c = component_after(c)) {
+        struct interconnect *net = net_at(c);
+        const char *const *paths;
+        struct error ignored;
+        u32 count, found = 0;
+
+        if (!net || !interconnect_targets(net, &paths, &count, &ignored))
+            continue;
+        for (u32 i = 0; i < count; i++)
+            found += strcmp(paths[i], a->component->path) == 0 ||
+                     strcmp(paths[i], b->component->path) == 0;
+        if (found == 2)
+            return true;
+    }
+    return false;
+}
+
+static bool share_memory(const struct level *a, const struct level *b)
+{
+    for (u32 i = 0; i < MAX(a->below_by.count, 1); i++)
+        for (u32 k = 0; k < MAX(b->below_by.count, 1); k++)
+            if (a->below[i].memory && a->below[i].memory == b->below[k].memory)
+                return true;
+    return false;
+}
+
+// Two caches on one memory, and nothing between that keeps them coherent.
+static bool check_alone(const struct level *l, struct error *err)
+{
+    struct sim *sim = l->component->sim;
+
+    for (struct component *c = sim->root; c; c = component_after(c)) {
+        const struct level *other = level_at(c);
+
+        if (other && other != l && share_memory(l, other) && !are_slices(sim, l, other))
+            return error_set(err, ERROR_INPUT,
+                             "%s is on the same memory, and nothing keeps the two coherent: it "
+                             "takes a shared cache, a directory or a snoop_bus",
+                             c->path);
+    }
+    return true;
+}
+
 static bool connect_prefetcher(struct level *l, const char *path, struct error *err)
 {
     const void *ops;
@@ -150,7 +197,9 @@ bool level_connect(struct level *l, struct error *err)
                          LEVEL_DEPTH);
     if (!connect_prefetcher(l, l->k.prefetcher, err))
         return false;
-    return net_at(c) ? connect_net(l, net_at(c), err) : connect_one(l, l->below, l->k.below, err);
+    return (net_at(c) ? connect_net(l, net_at(c), err)
+                      : connect_one(l, l->below, l->k.below, err)) &&
+           check_alone(l, err);
 }
 
 static void forget_time(struct level *l)
@@ -196,8 +245,11 @@ void level_reset(struct level *l)
     for (u32 i = 1; i <= jobs; i++)
         l->job[i].next = i < jobs ? i + 1 : 0;
     l->free_job = 1;
-    for (u64 i = 0; i < l->k.mshrs; i++)
-        l->mshr[i] = (struct mshr){0};
+    l->mshr_next = 0;
+    for (u64 i = 0; i < l->k.mshrs; i++) {
+        l->mshr[i] = (struct mshr){.index = -1};
+        l->mshr_line[i] = 0;
+    }
     if (l->policy.ops->reset)
         l->policy.ops->reset(&l->policy, l->k.seed);
     set_hot_path(l);
@@ -208,11 +260,11 @@ bool level_drain(struct level *l)
     if (l->unknown || l->waiting || l->writes_queued || l->writes_out)
         return false;
     for (u64 i = 0; i < l->k.mshrs; i++) {
-        i64 index = l->mshr_ready[i] ? level_find(l, l->mshr[i].line) : -1;
-
-        if (index >= 0)
-            l->tags[index] &= ~(u64)LINE_INFLIGHT;
+        if (l->mshr[i].index >= 0)
+            l->tags[l->mshr[i].index] &= ~(u64)LINE_INFLIGHT;
+        l->mshr[i].index = -1;
     }
+    l->mshr_next = 0;
     forget_time(l);
     return true;
 }
@@ -220,8 +272,8 @@ bool level_drain(struct level *l)
 static bool check_entry(const struct level *l, u64 index, struct error *err)
 {
     u64 word = l->tags[index], line = word >> LINE_SHIFT;
-    u64 children = l->child_count == LEVEL_CHILDREN ? ~(u64)0 : ((u64)1 << l->child_count) - 1;
-    u8 owner = l->owner[index];
+    u64 children = ((u64)1 << l->child_count) - 1;
+    u32 owner = level_owner(l, (i64)index);
 
     if (!(word & LINE_VALID))
         return word == 0 ||
@@ -229,9 +281,9 @@ static bool check_entry(const struct level *l, u64 index, struct error *err)
     if (word & LINE_FLAGS & ~(u64)(LINE_STATE | LINE_PREFETCHED) ||
         level_set(l, line) != index / l->ways || level_find(l, line) != (i64)index)
         return error_set(err, ERROR_INPUT, "tags[%llu] is no tag", (unsigned long long)index);
-    if (l->sharers[index] & ~children ||
-        (owner != LEVEL_NOBODY && (owner >= LEVEL_CHILDREN || !(l->sharers[index] >> owner & 1))))
-        return error_set(err, ERROR_INPUT, "sharers[%llu]: there is nobody like that above",
+    if (level_sharers(l, (i64)index) & ~children ||
+        (owner != LEVEL_NOBODY && (owner >= LEVEL_CHILDREN || !(level_sharers(l, (i64)index) >> owner & 1))))
+        return error_set(err, ERROR_INPUT, "above[%llu]: there is nobody like that above",
                          (unsigned long long)index);
     return level_check_line(l, line, err);
 }

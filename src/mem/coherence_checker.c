@@ -61,7 +61,7 @@ static bool check_from(const struct level *l, u64 line, struct error *err)
         writers += (flags & LINE_EXCLUSIVE) != 0;
         dirty += (flags & LINE_DIRTY) != 0;
         if (flags & (LINE_EXCLUSIVE | LINE_DIRTY) && l->tracks && index >= 0 &&
-            l->owner[index] != i)
+            level_owner(l, index) != i)
             return wrong(l, line, err, "the owner is not who may write it or has it dirty");
     }
     if (writers > 1)
@@ -72,7 +72,7 @@ static bool check_from(const struct level *l, u64 line, struct error *err)
         return wrong(l, line, err, "two above have it dirty");
     if (l->tracks && index < 0 && holders)
         return wrong(l, line, err, "somebody above has it, who is not known here");
-    if (l->tracks && index >= 0 && l->sharers[index] != holders)
+    if (l->tracks && index >= 0 && level_sharers(l, index) != holders)
         return wrong(l, line, err, "the sharers are not those who have it");
     if (l->holds == HOLDS_TAGS && index >= 0 && !holders)
         return wrong(l, line, err, "nobody has it");

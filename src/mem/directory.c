@@ -28,9 +28,8 @@
 
 #define DIRECTORY_STATE(F, FA, FE, FV)   \
     FV(u64, tags, p->entries)            \
-    FV(u64, sharers, p->entries)         \
+    FV(u64, above, p->entries)           \
     FV(u64, rank, p->entries)            \
-    FV(u8, owner, p->entries)            \
     FV(u8, recent, p->entries / p->ways) \
     FA(u64, policy, REPLACEMENT_SHARED)  \
     FE(job)
@@ -90,7 +89,7 @@ static void bus_job(void *owner, struct event *event)
 
 static tick timed_atomic(struct component *c, const struct timed_access *a)
 {
-    return level_atomic(level_of(c), a);
+    return level_atomic(level_of(c), a, -1);
 }
 
 static enum timed_answer timed_access(struct component *c, const struct timed_access *a, tick now,
@@ -101,7 +100,7 @@ static enum timed_answer timed_access(struct component *c, const struct timed_ac
     now = MAX(now, c->sim->queue.now);
     if (!level_take_port(l, a->pa >> TIMED_LINE_SHIFT, now, ret_when))
         return TIMED_BUSY;
-    return level_access(l, a, now, client, token, ret_when);
+    return level_access(l, a, -1, now, client, token, ret_when);
 }
 
 static bool timed_probe(const struct component *c, paddr pa)
@@ -146,8 +145,7 @@ static bool directory_build(struct component *c, struct error *err)
 
     l->holds = HOLDS_TAGS;
     l->tags = d->st.tags;
-    l->sharers = d->st.sharers;
-    l->owner = d->st.owner;
+    l->above = d->st.above;
     l->recent = d->st.recent;
     l->policy.rank = d->st.rank;
     l->policy.shared = d->st.policy;

@@ -144,17 +144,16 @@ static tick carry(struct interconnect *x, u32 link, u32 from, u32 to, enum net_s
     return now + ((cycle - first) + flits - 1) * x->period;
 }
 
-tick net_down(const struct net_link *link, enum net_size size, tick now, bool timed)
+tick interconnect_down(const struct net_link *link, enum net_size size, tick now, bool timed)
 {
-    return link->net ? carry(link->net, link->far, link->near, link->far, size, now, timed) : now;
+    return carry(link->net, link->far, link->near, link->far, size, now, timed);
 }
 
-tick net_up(const struct net_link *link, enum net_size size, tick now, bool timed)
+tick interconnect_up(const struct net_link *link, enum net_size size, tick now, bool timed)
 {
     struct interconnect *x = link->net;
 
-    return x ? carry(x, x->target_count + link->near, link->far, link->near, size, now, timed)
-             : now;
+    return carry(x, x->target_count + link->near, link->far, link->near, size, now, timed);
 }
 
 tick net_across(const struct net_link *from, const struct net_link *to, enum net_size size,

@@ -19,9 +19,18 @@ struct net_link {
 
 enum net_size { NET_CONTROL, NET_DATA };
 
+tick interconnect_down(const struct net_link *link, enum net_size size, tick now, bool timed);
+tick interconnect_up(const struct net_link *link, enum net_size size, tick now, bool timed);
+
 // When a message that leaves at `now` is there. Timed ones take the links' time.
-tick net_down(const struct net_link *link, enum net_size size, tick now, bool timed);
-tick net_up(const struct net_link *link, enum net_size size, tick now, bool timed);
+static inline tick net_down(const struct net_link *link, enum net_size size, tick now, bool timed)
+{
+    return link->net ? interconnect_down(link, size, now, timed) : now;
+}
+static inline tick net_up(const struct net_link *link, enum net_size size, tick now, bool timed)
+{
+    return link->net ? interconnect_up(link, size, now, timed) : now;
+}
 // From one attached cache to another.
 tick net_across(const struct net_link *from, const struct net_link *to, enum net_size size,
                 tick now, bool timed);

@@ -31,6 +31,19 @@ struct replacement_ops {
     bool (*good)(const struct replacement *r);
 };
 
+// Moves a four-bit number that is somewhere in the word to its lowest place, and those that were
+// lower one up.
+static inline void replacement_order_touch(u64 *order, u64 way)
+{
+    u64 differ = *order ^ way * 0x1111111111111111u;
+    // The lowest zero digit of `differ`: there the borrow begins.
+    u64 zero = (differ - 0x1111111111111111u) & ~differ & 0x8888888888888888u;
+    u32 at = (u32)__builtin_ctzll(zero) & ~3u;
+    u64 below = ((u64)1 << at) - 1;
+
+    *order = (*order & ~(below << 4 | 15)) | (*order & below) << 4 | way;
+}
+
 // In the order of REPLACEMENT_CHOICES.
 extern const struct replacement_ops *const replacement_policies[];
 #define REPLACEMENT_CHOICES "lru|tree-plru|srrip|brrip|drrip|random"
