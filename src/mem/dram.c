@@ -113,14 +113,14 @@ static void respond(struct dram *d, struct dram_channel_work *w, const struct dr
 void dram_finish(struct dram *d, u32 channel, struct dram_queue *queue, u32 position, u64 now)
 {
     struct dram_channel_work *w = &d->work[channel];
-    u16 index = queue->order[position];
-    struct dram_request *q = &w->requests[index];
+    struct dram_slot slot = queue->slots[position];
+    struct dram_request *q = &w->requests[slot.index];
 
-    memmove(&queue->order[position], &queue->order[position + 1],
-            (queue->count - position - 1) * sizeof(queue->order[0]));
+    memmove(&queue->slots[position], &queue->slots[position + 1],
+            (queue->count - position - 1) * sizeof(queue->slots[0]));
     queue->count--;
-    w->rank_requests[q->rank]--;
-    w->free[w->free_count++] = index;
+    w->rank_requests[slot.rank]--;
+    w->free[w->free_count++] = slot.index;
     if (queue == &w->writes) {
         --*written(w, q->line);
         d->n.writesDone++;
@@ -143,16 +143,27 @@ void dram_finish(struct dram *d, u32 channel, struct dram_queue *queue, u32 posi
 static void enqueue(struct dram *d, const struct dram_place *at, struct dram_queue *queue,
                     const struct dram_request *request)
 {
+    const struct dram_standard *s = d->standard;
     struct dram_channel_work *w = &d->work[at->channel];
     struct dram_channel *c = &d->channels[at->channel];
     u16 index = w->free[--w->free_count];
+    u64 ready = dram_clock(d, request->arrived + d->p.frontend);
 
     if (!has_requests(w))
-        dram_catch_up(d, at->channel, queue_of(d)->now / d->standard->tCK_ps);
+        dram_catch_up(d, at->channel, queue_of(d)->now / s->tCK_ps);
     w->requests[index] = *request;
-    queue->order[queue->count++] = index;
+    queue->slots[queue->count++] = (struct dram_slot){
+        .ready = ready,
+        .row = at->row,
+        .index = index,
+        .bank_at = (u16)(at->rank * d->rank_banks + at->bank),
+        .group_at = (u16)(at->rank * s->bank_groups + at->bank / s->banks_per_group),
+        .rank = (u8)at->rank,
+        .bank = (u8)at->bank,
+    };
     w->rank_requests[at->rank]++;
-    c->wake = MIN(c->wake, MAX(request->ready, c->command));
+    w->plan.valid = false;
+    c->wake = MIN(c->wake, MAX(ready, c->command));
     schedule_issue(d);
 }
 
@@ -173,8 +184,8 @@ static struct dram_request *find_written(const struct dram *d, struct dram_chann
     if (!*written(w, line))
         return NULL;
     for (u32 i = 0; i < w->writes.count; i++)
-        if (w->requests[w->writes.order[i]].line == line)
-            return &w->requests[w->writes.order[i]];
+        if (w->requests[w->writes.slots[i].index].line == line)
+            return &w->requests[w->writes.slots[i].index];
     return NULL;
 }
 
@@ -233,13 +244,8 @@ static enum timed_answer dram_access(struct component *c, const struct timed_acc
     struct dram_request q = {
         .client = a->kind == TIMED_PREFETCH || a->kind == TIMED_PREFETCH_WRITE ? NULL : client,
         .line = a->pa >> TIMED_LINE_SHIFT,
-        .ready = dram_clock(d, arrived + d->p.frontend),
         .arrived = arrived,
         .token = token,
-        .row = at.row,
-        .bank = (u16)at.bank,
-        .group = (u16)(at.bank / d->standard->banks_per_group),
-        .rank = (u8)at.rank,
         .left = (u8)d->bursts,
     };
 
@@ -256,6 +262,7 @@ static bool dram_probe(const struct component *c, paddr pa)
 static void warm_row(struct dram *d, const struct dram_place *at, struct dram_bank *b)
 {
     struct dram_channel_work *w = &d->work[at->channel];
+    struct dram_channel *c = &d->channels[at->channel];
     u64 now = dram_clock(d, queue_of(d)->now);
     const struct dram_rank *r = &d->ranks[at->channel * d->p.ranks + at->rank];
 
@@ -265,6 +272,10 @@ static void warm_row(struct dram *d, const struct dram_place *at, struct dram_ba
         return;
     b->row = at->row + 1u;
     b->used = now;
+    // What was planned with the old row is void.
+    w->plan.valid = false;
+    c->wake = MIN(c->wake, MAX(now, c->command));
+    schedule_issue(d);
     if (w->checker)
         dram_checker_warm(w->checker, at->rank, at->bank, at->row);
 }
@@ -376,6 +387,7 @@ static void clear_work(struct dram *d)
         struct dram_channel_work *w = &d->work[i];
 
         w->reads.count = w->writes.count = w->first_response = w->response_count = 0;
+        w->plan.valid = false;
         memset(w->rank_requests, 0, sizeof(w->rank_requests));
         memset(w->written, 0, sizeof(w->written));
         w->free_count = (u32)(d->p.read_queue + d->p.write_queue);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The DRAM controller's insides. dram.c: the component, its queues and answers; dram_schedule.c:
-// which command is issued when; dram_address.c: where a line lies.
+// which command is issued when; dram_command.c: what a command does to the devices;
+// dram_address.c: where a line lies.
 //
 // Time is in clocks of the command bus (cycles of tCK from tick 0). A channel is a state machine
 // that is stepped at its `wake` clock, issues at most one command and says when it can do something
@@ -146,18 +147,35 @@ struct dram_place {
 struct dram_request {
     struct timed_client *client;
     u64 line;
-    u64 ready; // not before this clock
     tick arrived;
-    u32 token, row, bypassed;
-    u16 bank, group; // of the channel
-    u8 rank, left;   // bursts that are still to be done
-    bool missed;     // its row had to be opened
+    u32 token, bypassed;
+    u8 left;     // bursts that are still to be done
+    bool missed; // its row had to be opened
 };
 
-// Requests by age. No request outlives a drain, so none is state.
+// What the scheduler looks at of a request.
+struct dram_slot {
+    u64 ready; // not before this clock
+    u32 row;
+    u16 index;             // in requests
+    u16 bank_at, group_at; // of the channel
+    u8 rank, bank;         // bank of the rank
+};
+
+// Requests by age, the oldest first. No request outlives a drain, so none is state.
 struct dram_queue {
     u32 count;
-    u16 order[DRAM_QUEUE_MOST]; // indices into requests, oldest first
+    struct dram_slot slots[DRAM_QUEUE_MOST];
+};
+
+// What a channel does next, as long as no request comes: at clock `when` this command, or another
+// look around.
+struct dram_plan {
+    u64 when;
+    u32 kind; // of the command; DRAM_COMMANDS: only look
+    u32 rank, bank, row;
+    u32 position; // of the request in the queue that is served; DRAM_QUEUE_MOST: of none
+    bool valid;
 };
 
 struct dram_response {
@@ -168,6 +186,7 @@ struct dram_response {
 
 struct dram_channel_work {
     struct dram_queue reads, writes;
+    struct dram_plan plan;
     struct dram_request *requests; // pool
     u16 *free;
     u32 free_count;
@@ -229,5 +248,26 @@ u64 dram_capacity(const struct dram *d);
 void dram_step(struct dram *d, u32 channel, u64 now);
 // Does what the channel would have done up to and including clock `now`, without requests.
 void dram_catch_up(struct dram *d, u32 channel, u64 now);
+
+// dram_command.c
+void dram_command_issue(struct dram *d, u32 channel, const struct dram_command *command);
+static inline bool dram_is_write(u32 kind)
+{
+    return kind == DRAM_WR || kind == DRAM_WRA;
+}
+
 // dram.c, for the scheduler: the last burst of the request was issued at clock `now`.
 void dram_finish(struct dram *d, u32 channel, struct dram_queue *queue, u32 position, u64 now);
+
+static inline void dram_raise(u64 *when, u64 to)
+{
+    *when = MAX(*when, to);
+}
+static inline struct dram_rank *dram_rank_of(const struct dram *d, u32 channel, u32 rank)
+{
+    return &d->ranks[channel * d->p.ranks + rank];
+}
+static inline struct dram_bank *dram_bank_of(const struct dram *d, u32 channel, u32 rank, u32 bank)
+{
+    return &d->banks[(channel * d->p.ranks + rank) * d->rank_banks + bank];
+}

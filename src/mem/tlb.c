@@ -43,10 +43,14 @@ static struct search find(struct tlb *t, vaddr va, paddr pa_page)
     struct search s = {.level = t};
 
     for (; s.level; s.level = s.level->next) {
+        struct tlb_entry *e = tlb_find(s.level, va, pa_page);
+
         s.takes += s.level->hit;
         s.level->n.lookups++;
-        if (tlb_find(s.level, va, pa_page, &s.size, &s.ready)) {
+        if (e) {
             s.level->n.hits++;
+            s.ready = e->ready;
+            s.size = (unsigned)(e->tag & 3) - 1;
             break;
         }
         s.level->n.misses++;
@@ -68,28 +72,33 @@ static struct tlb *last_level(struct tlb *t)
     return t;
 }
 
+static enum timed_answer access_slowly(struct tlb *t, vaddr va, paddr pa_page, tick now,
+                                       struct timed_walker *walk, struct timed_client *client,
+                                       u32 token, tick *ret_when)
+{
+    struct search s = find(t, va, pa_page);
+
+    now = MAX(now, t->base.sim->queue.now);
+    if (!s.level)
+        return tlb_walk_access(last_level(t), t, va, pa_page, now + s.takes, walk, client, token,
+                               ret_when);
+    *ret_when = MAX(now + s.takes, s.ready);
+    fill(t, va, pa_page, &s, *ret_when);
+    return TIMED_DONE;
+}
+
 static enum timed_answer tlb_access(struct component *c, vaddr va, paddr pa_page, tick now,
                                     struct timed_walker *walk, struct timed_client *client,
                                     u32 token, tick *ret_when)
 {
     struct tlb *t = (struct tlb *)(uintptr_t)c;
-    struct search s;
 
-    if (LIKELY(is_last(t, va, pa_page))) {
-        t->n.lookups++;
-        t->n.hits++;
-        *ret_when = MAX(now + t->hit, t->st.last_ready);
-        return TIMED_DONE;
-    }
-    now = MAX(now, c->sim->queue.now);
-    s = find(t, va, pa_page);
-    if (s.level) {
-        *ret_when = MAX(now + s.takes, s.ready);
-        fill(t, va, pa_page, &s, *ret_when);
-        return TIMED_DONE;
-    }
-    return tlb_walk_access(last_level(t), t, va, pa_page, now + s.takes, walk, client, token,
-                           ret_when);
+    if (UNLIKELY(!is_last(t, va, pa_page)) && UNLIKELY(!tlb_find_hinted(t, va, pa_page)))
+        return access_slowly(t, va, pa_page, now, walk, client, token, ret_when);
+    t->n.lookups++;
+    t->n.hits++;
+    *ret_when = MAX(now + t->hit, t->st.last_ready);
+    return TIMED_DONE;
 }
 
 static tick tlb_atomic(struct component *c, vaddr va, paddr pa_page, struct timed_walker *walk)
@@ -97,7 +106,7 @@ static tick tlb_atomic(struct component *c, vaddr va, paddr pa_page, struct time
     struct tlb *t = (struct tlb *)(uintptr_t)c;
     struct search s;
 
-    if (LIKELY(is_last(t, va, pa_page))) {
+    if (LIKELY(is_last(t, va, pa_page)) || LIKELY(tlb_find_hinted(t, va, pa_page))) {
         t->n.lookups++;
         t->n.hits++;
         return t->hit;
@@ -149,6 +158,7 @@ static bool tlb_build(struct component *c, struct error *err)
 {
     struct tlb *t = tlb_of(c);
 
+    t->entries = (struct tlb_entry *)(void *)t->st.entries;
     t->walks = arena_array(&c->sim->arena, t->p.walks, sizeof(*t->walks));
     t->waiters = arena_array(&c->sim->arena, t->p.waiters, sizeof(*t->waiters));
     t->client.done = tlb_walk_done;
@@ -203,13 +213,14 @@ static bool tlb_after_load(struct component *c, struct error *err)
 {
     struct tlb *t = tlb_of(c);
     tick now = c->sim->queue.now;
-    bool good = !t->st.walk.pending && t->st.epoch >> 16 == 0 &&
+    bool good = !t->st.walk.pending && t->st.epoch >> (64 - TLB_EPOCH_SHIFT) == 0 &&
                 times_are_near(&t->st.last_ready, 1, now) &&
-                times_are_near(t->st.ready, t->st.ready_count, now) &&
                 times_are_near(t->st.walker_free, t->st.walker_free_count, now);
 
+    for (u64 i = 0; i < TLB_TOTAL(&t->p); i++)
+        good = good && times_are_near(&t->entries[i].ready, 1, now);
     for (u32 i = 0; i < TLB_HINTS; i++)
-        good = good && t->st.hints[i] < t->st.tags_count;
+        good = good && t->st.hints[i] < TLB_TOTAL(&t->p);
     if (!good)
         return error_set(err, ERROR_INPUT, "the state of the TLB is impossible");
     tlb_walks_clear(t);

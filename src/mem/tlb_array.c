@@ -6,13 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { EPOCHS = 1 << 16, EPOCH_SHIFT = 48, PAGE_BITS = 45 };
-
-static u64 tag_of(const struct tlb *t, vaddr va, unsigned size)
-{
-    return t->st.epoch << EPOCH_SHIFT |
-           (va >> tlb_shifts[size] & (((u64)1 << PAGE_BITS) - 1)) << 2 | (size + 1);
-}
+enum { EPOCHS = 1 << (64 - TLB_EPOCH_SHIFT) };
 
 static bool is_power(u64 n)
 {
@@ -53,98 +47,73 @@ bool tlb_arrays_check(struct tlb *t, struct error *err)
     return true;
 }
 
-static u32 set_of(const struct tlb_array *a, vaddr va, unsigned size)
-{
-    return a->first + ((u32)(va >> tlb_shifts[size]) & (a->sets - 1)) * a->ways;
-}
-
-// The entry whose tag that is, or TLB_NONE.
-static u32 search(const struct tlb *t, vaddr va, unsigned size)
+static struct tlb_entry *set_of(const struct tlb *t, vaddr va, unsigned size)
 {
     const struct tlb_array *a = &t->arrays[size];
-    u32 first = set_of(a, va, size);
-    u64 tag = tag_of(t, va, size);
 
-    for (u32 i = first; i < first + a->ways; i++)
-        if (t->st.tags[i] == tag)
-            return i;
-    return TLB_NONE;
+    return &t->entries[a->first + ((u32)(va >> tlb_shifts[size]) & (a->sets - 1)) * a->ways];
 }
 
-static u16 *hint_of(struct tlb *t, vaddr va)
+static struct tlb_entry *search(const struct tlb *t, vaddr va, unsigned size)
 {
-    return &t->st.hints[(va >> 12 ^ va >> 20) % TLB_HINTS];
+    struct tlb_entry *set = set_of(t, va, size);
+    u64 tag = tlb_tag(t, va, size);
+
+    for (u32 i = 0; i < t->arrays[size].ways; i++)
+        if (set[i].tag == tag)
+            return &set[i];
+    return NULL;
 }
 
-static void remember(struct tlb *t, vaddr va, paddr pa_page, u32 entry)
+static void set_hint(struct tlb *t, vaddr va, const struct tlb_entry *e)
 {
-    t->st.last_page = (va >> 12) + 1;
-    t->st.last_frame = pa_page >> 12;
-    t->st.last_ready = t->st.ready[entry];
-    *hint_of(t, va) = (u16)entry;
+    *tlb_hint(t, va) = (u16)(e - t->entries);
 }
 
-// Whether the entry, whose tag is right, leads to where it should.
-static bool is_true(struct tlb *t, u32 entry, unsigned size, vaddr va, paddr pa_page)
+struct tlb_entry *tlb_find(struct tlb *t, vaddr va, paddr pa_page)
 {
-    if (t->st.frames[entry] == pa_page >> tlb_shifts[size]) {
-        t->st.used[entry] = ++t->st.uses;
-        remember(t, va, pa_page, entry);
-        return true;
-    }
-    t->st.tags[entry] = 0;
-    t->n.stale++;
-    return false;
-}
+    struct tlb_entry *e = tlb_find_hinted(t, va, pa_page);
 
-bool tlb_find(struct tlb *t, vaddr va, paddr pa_page, unsigned *ret_size, tick *ret_ready)
-{
-    u32 entry = *hint_of(t, va);
-    unsigned size = (unsigned)(t->st.tags[entry] & 3);
-
+    if (e)
+        return e;
     t->st.last_page = 0;
-    if (size-- && t->st.tags[entry] == tag_of(t, va, size) &&
-        is_true(t, entry, size, va, pa_page)) {
-        *ret_size = size;
-        *ret_ready = t->st.ready[entry];
-        return true;
-    }
-    for (size = 0; size < TLB_SIZES; size++) {
-        if (!(t->st.sizes >> size & 1))
+    for (unsigned size = 0; size < TLB_SIZES; size++) {
+        e = t->st.sizes >> size & 1 ? search(t, va, size) : NULL;
+        if (!e)
             continue;
-        entry = search(t, va, size);
-        if (entry != TLB_NONE && is_true(t, entry, size, va, pa_page)) {
-            *ret_size = size;
-            *ret_ready = t->st.ready[entry];
-            return true;
+        if (e->frame == pa_page >> tlb_shifts[size]) {
+            tlb_touch(t, e, va, pa_page);
+            set_hint(t, va, e);
+            return e;
         }
+        e->tag = 0;
+        t->n.stale++;
     }
-    return false;
+    return NULL;
+}
+
+static bool is_free(const struct tlb *t, u64 tag)
+{
+    return tag == 0 || tag >> TLB_EPOCH_SHIFT != t->st.epoch;
 }
 
 void tlb_insert(struct tlb *t, vaddr va, paddr pa_page, unsigned size, tick ready)
 {
-    const struct tlb_array *a = &t->arrays[size];
-    u32 first = set_of(a, va, size), entry = search(t, va, size);
+    struct tlb_entry *set = set_of(t, va, size), *e = search(t, va, size);
 
-    if (entry == TLB_NONE) {
-        entry = first;
-        for (u32 i = first; i < first + a->ways; i++) {
-            // An entry of an earlier epoch is free.
-            if (t->st.tags[i] == 0 || t->st.tags[i] >> EPOCH_SHIFT != t->st.epoch) {
-                entry = i;
-                break;
-            }
-            if (t->st.used[i] < t->st.used[entry])
-                entry = i;
-        }
+    for (u32 i = 0; !e && i < t->arrays[size].ways; i++)
+        e = is_free(t, set[i].tag) ? &set[i] : NULL;
+    if (!e) {
+        e = set;
+        for (u32 i = 1; i < t->arrays[size].ways; i++)
+            e = set[i].used < e->used ? &set[i] : e;
     }
-    t->st.tags[entry] = tag_of(t, va, size);
-    t->st.frames[entry] = pa_page >> tlb_shifts[size];
-    t->st.used[entry] = ++t->st.uses;
-    t->st.ready[entry] = ready;
+    e->tag = tlb_tag(t, va, size);
+    e->frame = pa_page >> tlb_shifts[size];
+    e->ready = ready;
     t->st.sizes |= 1u << size;
-    remember(t, va, pa_page, entry);
+    tlb_touch(t, e, va, pa_page);
+    set_hint(t, va, e);
 }
 
 void tlb_forget(struct tlb *t)
@@ -153,7 +122,7 @@ void tlb_forget(struct tlb *t)
     t->st.sizes = 0;
     t->st.epoch = (t->st.epoch + 1) % EPOCHS;
     if (t->st.epoch == 0) {
-        memset(t->st.tags, 0, t->st.tags_count * sizeof(*t->st.tags));
+        memset(t->st.entries, 0, t->st.entries_count * sizeof(*t->st.entries));
         memset(t->st.structure_tags, 0, t->st.structure_tags_count * sizeof(*t->st.structure_tags));
     }
 }
@@ -163,8 +132,8 @@ void tlb_forget(struct tlb *t)
 
 static u64 structure_tag(const struct tlb *t, vaddr va, unsigned kind)
 {
-    return t->st.epoch << EPOCH_SHIFT | (va >> (21 + 9 * kind) & (((u64)1 << PAGE_BITS) - 1)) << 2 |
-           1;
+    return t->st.epoch << TLB_EPOCH_SHIFT |
+           (va >> (21 + 9 * kind) & (((u64)1 << TLB_PAGE_BITS) - 1)) << 2 | 1;
 }
 
 static paddr table_of(const struct timed_walk *w, u8 entry)
@@ -210,17 +179,12 @@ static void structure_insert(struct tlb *t, vaddr va, unsigned kind, paddr table
 
     if (first == end)
         return;
+    for (u32 i = first; at == TLB_NONE && i < end; i++)
+        at = is_free(t, t->st.structure_tags[i]) ? i : TLB_NONE;
     if (at == TLB_NONE) {
         at = first;
-        for (u32 i = first; i < end; i++) {
-            if (t->st.structure_tags[i] == 0 ||
-                t->st.structure_tags[i] >> EPOCH_SHIFT != t->st.epoch) {
-                at = i;
-                break;
-            }
-            if (t->st.structure_used[i] < t->st.structure_used[at])
-                at = i;
-        }
+        for (u32 i = first + 1; i < end; i++)
+            at = t->st.structure_used[i] < t->st.structure_used[at] ? i : at;
     }
     t->st.structure_tags[at] = structure_tag(t, va, kind);
     t->st.structure_tables[at] = table;

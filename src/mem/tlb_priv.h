@@ -12,6 +12,9 @@ enum {
     TLB_STRUCTURES = 4, // caches of PDEs, PDPTEs, PML4Es, PML5Es
     TLB_HINTS = 256,
     TLB_ENTRIES_MOST = 16384,
+    TLB_ENTRY_WORDS = 4,
+    TLB_EPOCH_SHIFT = 48,
+    TLB_PAGE_BITS = 45,
     TLB_WALKERS_MOST = 64,
     TLB_WALKS_MOST = 256,
     TLB_WAITERS_MOST = 1024,
@@ -54,10 +57,7 @@ enum {
     F(u64, epoch) /* of 16 bits */                                              \
     F(u64, sizes) /* bit: pages of that size came since the last flush */       \
     FE(walk)                                                                    \
-    FV(u64, tags, TLB_TOTAL(p))                                                 \
-    FV(u64, frames, TLB_TOTAL(p))                                               \
-    FV(u64, used, TLB_TOTAL(p))                                                 \
-    FV(tick, ready, TLB_TOTAL(p)) /* when the entry is there */                 \
+    FV(u64, entries, TLB_TOTAL(p) * TLB_ENTRY_WORDS) /* struct tlb_entry */     \
     FV(u64, structure_tags, TLB_STRUCTURE_TOTAL(p))                             \
     FV(paddr, structure_tables, TLB_STRUCTURE_TOTAL(p))                         \
     FV(u64, structure_used, TLB_STRUCTURE_TOTAL(p))                             \
@@ -89,8 +89,16 @@ PARAM_STRUCT(tlb_params, TLB_PARAMS);
 STATE_STRUCT(tlb_state, TLB_STATE);
 STAT_STRUCT(tlb_stats, TLB_STATS);
 
+struct tlb_entry {
+    u64 tag; // 0: free, as those of earlier epochs
+    u64 frame;
+    u64 used;   // counts, for LRU
+    tick ready; // when it is there
+};
+_Static_assert(sizeof(struct tlb_entry) == TLB_ENTRY_WORDS * sizeof(u64), "words of an entry");
+
 struct tlb_array {
-    u32 first, sets, ways; // in the state's vectors
+    u32 first, sets, ways; // of the entries
 };
 
 // An access that waits for a walk; which levels get the entry follows from the level that was
@@ -126,6 +134,7 @@ struct tlb {
     WIRED(struct tlb *next);
     WIRED(struct component *port);
     WIRED(const struct timed_port_ops *port_ops);
+    DERIVED(struct tlb_entry *entries);
     DERIVED(tick hit);
     DERIVED(tick walk_start);
     DERIVED(struct tlb_array arrays[TLB_SIZES]); // by page size; some are the same
@@ -146,10 +155,42 @@ static inline unsigned tlb_size_of(u8 page_shift)
     return page_shift >= 30 ? 2 : page_shift >= 21 ? 1 : 0;
 }
 
+static inline u64 tlb_tag(const struct tlb *t, vaddr va, unsigned size)
+{
+    return t->st.epoch << TLB_EPOCH_SHIFT |
+           (va >> tlb_shifts[size] & (((u64)1 << TLB_PAGE_BITS) - 1)) << 2 | (size + 1);
+}
+
+static inline u16 *tlb_hint(struct tlb *t, vaddr va)
+{
+    return &t->st.hints[(va >> 12 ^ va >> 20) % TLB_HINTS];
+}
+
+// The entry that was found, or made, becomes the last translation.
+static inline void tlb_touch(struct tlb *t, struct tlb_entry *e, vaddr va, paddr pa_page)
+{
+    e->used = ++t->st.uses;
+    t->st.last_page = (va >> 12) + 1;
+    t->st.last_frame = pa_page >> 12;
+    t->st.last_ready = e->ready;
+}
+
+// The page's entry where its hint says, or NULL.
+static inline struct tlb_entry *tlb_find_hinted(struct tlb *t, vaddr va, paddr pa_page)
+{
+    struct tlb_entry *e = &t->entries[*tlb_hint(t, va)];
+    unsigned size = (unsigned)(e->tag & 3);
+
+    if (size-- == 0 || e->tag != tlb_tag(t, va, size) || e->frame != pa_page >> tlb_shifts[size])
+        return NULL;
+    tlb_touch(t, e, va, pa_page);
+    return e;
+}
+
 // tlb_array.c
 bool tlb_arrays_check(struct tlb *t, struct error *err) MUST_CHECK;
-// The entry for the page, of whatever size, and makes it the last translation.
-bool tlb_find(struct tlb *t, vaddr va, paddr pa_page, unsigned *ret_size, tick *ret_ready);
+// The entry for the page, of whatever size, which becomes the last translation; or NULL.
+struct tlb_entry *tlb_find(struct tlb *t, vaddr va, paddr pa_page);
 void tlb_insert(struct tlb *t, vaddr va, paddr pa_page, unsigned size, tick ready);
 void tlb_forget(struct tlb *t);
 // The first entry that a walk has to read.

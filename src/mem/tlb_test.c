@@ -54,7 +54,7 @@ static void test_port_answer(void *owner, struct event *event)
 static tick port_atomic(struct component *c, const struct timed_access *a)
 {
     assert_int_equal(a->kind, TIMED_WALK);
-    memory.read[memory.reads++] = a->pa;
+    memory.read[memory.reads++ % ARRAY_SIZE(memory.read)] = a->pa;
     return PORT_LATENCY;
 }
 
@@ -67,7 +67,7 @@ static enum timed_answer port_access(struct component *c, const struct timed_acc
     *ret_when = now + PORT_LATENCY;
     if (memory.answers == ANSWERS_BUSY)
         return TIMED_BUSY;
-    memory.read[memory.reads++] = a->pa;
+    memory.read[memory.reads++ % ARRAY_SIZE(memory.read)] = a->pa;
     if (memory.answers == ANSWERS_DONE)
         return TIMED_DONE;
     memory.queue[i].when = *ret_when;

@@ -262,7 +262,7 @@ static bool step(struct spp *f, paddr page, int *offset, u16 *signature, unsigne
             best_confidence = likely;
             best = i;
         }
-        line = page + (u64)((i64)to << TIMED_LINE_SHIFT);
+        line = page + ((u64)(i64)to << TIMED_LINE_SHIFT);
         if (to < 0 || to >= LINES)
             keep_path(f, *signature, likely, *offset, f->st.delta[i]);
         if ((line ^ page) & ~(f->p.page - 1)) {
