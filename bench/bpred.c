@@ -26,8 +26,8 @@
 
 enum { MAX_INSTS = 30000000, BATCH = 4096, KEPT = 2000000, ROUNDS = 3 };
 
-static const char *const names[] = {"bimodal",    "gshare", "tournament",   "perceptron",
-                                    "tage",       "tage_sc_l_8k", "tage_sc_l_64k"};
+static const char *const names[] = {"bimodal", "gshare",       "tournament",   "perceptron",
+                                    "tage",    "tage_sc_l_8k", "tage_sc_l_64k"};
 enum { BIMODAL, GSHARE, TAGE = 4, SCL_8K, SCL_64K, PREDICTORS };
 
 struct predictor {
@@ -289,7 +289,8 @@ int main(int argc, char **argv)
     u64 totals[PREDICTORS] = {0}, insts = 0;
 
     if (argc < 4 && !synthetic)
-        give_up("bpred synthetic, or bpred mpki|order|speed -- PROGRAM ARGUMENT... [-- PROGRAM ARGUMENT...]...");
+        give_up("bpred synthetic, or bpred mpki|order|speed -- PROGRAM ARGUMENT... [-- PROGRAM "
+                "ARGUMENT...]...");
     out = fdopen(fcntl(1, F_DUPFD_CLOEXEC, 10), "w");
     if (!out || !freopen("/dev/null", "w", stdout))
         give_up(strerror(errno));

@@ -8,9 +8,9 @@
 static inline struct branch branch_of(const struct static_inst *si)
 {
     static const u8 kinds[8] = {
-        [0] = BRANCH_JUMP,      [1] = BRANCH_INDIRECT,      // STATIC_INDIRECT
-        [2] = BRANCH_CALL,      [3] = BRANCH_INDIRECT_CALL, // STATIC_CALL
-        [4] = BRANCH_RETURN,    [5] = BRANCH_RETURN,        // STATIC_RETURN
+        [0] = BRANCH_JUMP,   [1] = BRANCH_INDIRECT,      // STATIC_INDIRECT
+        [2] = BRANCH_CALL,   [3] = BRANCH_INDIRECT_CALL, // STATIC_CALL
+        [4] = BRANCH_RETURN, [5] = BRANCH_RETURN,        // STATIC_RETURN
     };
     u32 kind = (si->flags & STATIC_RETURN ? 4u : 0) | (si->flags & STATIC_CALL ? 2u : 0) |
                (si->flags & STATIC_INDIRECT ? 1u : 0);
@@ -19,6 +19,7 @@ static inline struct branch branch_of(const struct static_inst *si)
         .pc = si->pc,
         .fall = si->pc + si->len,
         .target = si->flags & STATIC_INDIRECT ? 0 : si->target,
-        .kind = si->flags & STATIC_CONDITIONAL ? (u8)BRANCH_CONDITIONAL : kinds[kind > 5 ? 5 : kind],
+        .kind =
+            si->flags & STATIC_CONDITIONAL ? (u8)BRANCH_CONDITIONAL : kinds[kind > 5 ? 5 : kind],
     };
 }

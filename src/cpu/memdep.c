@@ -13,20 +13,21 @@
 
 #include <string.h>
 
-#define MEMDEP_PARAMS(P, PR, PB, PS, PC)                                                        \
-    P(u32, instructions, 4096, 2, 1 << 20, "Entries of the table of instructions (SSIT)")       \
-    P(u32, sets, 128, 1, 1 << 14, "Store sets (LFST)")                                          \
-    P(u32, clear_period, 250000, 0, 1 << 30, "Loads and stores until all sets are dissolved; 0: " \
-                                             "never")
+#define MEMDEP_PARAMS(P, PR, PB, PS, PC)                                                  \
+    P(u32, instructions, 4096, 2, 1 << 20, "Entries of the table of instructions (SSIT)") \
+    P(u32, sets, 128, 1, 1 << 14, "Store sets (LFST)")                                    \
+    P(u32, clear_period, 250000, 0, 1 << 30,                                              \
+      "Loads and stores until all sets are dissolved; 0: "                                \
+      "never")
 // ssit: a set's number plus 1; 0: in none.
 #define MEMDEP_STATE(F, FA, FE, FV) F(u64, seen) FV(u16, ssit, p->instructions)
 // gem5's names where gem5 has the quantity.
-#define MEMDEP_STATS(S, SV, SH, SG, SR)                                           \
-    S(insertedLoads, "Count", "Number of loads inserted")                         \
-    S(insertedStores, "Count", "Number of stores inserted")                       \
-    S(conflictingLoads, "Count", "Number of loads that had to wait for a store")  \
+#define MEMDEP_STATS(S, SV, SH, SG, SR)                                            \
+    S(insertedLoads, "Count", "Number of loads inserted")                          \
+    S(insertedStores, "Count", "Number of stores inserted")                        \
+    S(conflictingLoads, "Count", "Number of loads that had to wait for a store")   \
     S(conflictingStores, "Count", "Number of stores that had to wait for another") \
-    S(violations, "Count", "Number of memory order violations learnt from")       \
+    S(violations, "Count", "Number of memory order violations learnt from")        \
     S(clears, "Count", "Number of times all sets were dissolved")
 
 COMPONENT_LISTS(memdep, MEMDEP_PARAMS, MEMDEP_STATE, MEMDEP_STATS, NO_ROWS);
@@ -36,7 +37,7 @@ struct memdep {
     struct memdep_params p;
     struct memdep_state st;
     struct memdep_stats n;
-    DERIVED(u32 *lfst);                   // token of each set's last store, or MEMDEP_NONE
+    DERIVED(u32 *lfst);                    // token of each set's last store, or MEMDEP_NONE
     DERIVED(u16 set_of[MEMDEP_IN_FLIGHT]); // of each store in flight, as in ssit
 };
 

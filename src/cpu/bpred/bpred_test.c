@@ -377,10 +377,9 @@ static void what_cannot_be_built_is_refused(void **state)
     }
 }
 
-#define FOR_ALL(test)                                                \
-    cmocka_unit_test_prestate(test, (void *)"direction=bimodal"),    \
-        cmocka_unit_test_prestate(test, (void *)"direction=gshare"), \
-        FOR_LONG(test)
+#define FOR_ALL(test)                                             \
+    cmocka_unit_test_prestate(test, (void *)"direction=bimodal"), \
+        cmocka_unit_test_prestate(test, (void *)"direction=gshare"), FOR_LONG(test)
 #define FOR_LONG(test)                                                     \
     cmocka_unit_test_prestate(test, (void *)"direction=tournament"),       \
         cmocka_unit_test_prestate(test, (void *)"direction=perceptron"),   \

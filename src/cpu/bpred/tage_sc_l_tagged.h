@@ -46,8 +46,8 @@ static ALWAYS_INLINE u32 scl_find_8k(const struct scl_config *k, const struct ta
 {
     const struct tage_sc_l_state *st = &s->st;
     // Modulo a constant: no division is made.
-    const u16 *banks_short = s->bank_short + (pc ^ (st->path & ((1u << k->length[0]) - 1))) %
-                                                 k->banks_short;
+    const u16 *banks_short =
+        s->bank_short + (pc ^ (st->path & ((1u << k->length[0]) - 1))) % k->banks_short;
     const u16 *banks_long = s->bank_long + (pc ^ (st->path & 0x1fffffff)) % k->banks_long;
     u32 match = 0;
 
@@ -99,10 +99,9 @@ static ALWAYS_INLINE __m128i scl_rows_64k(const struct scl_config *k,
     __m128i tag = _mm_xor_si128(low, scl_load(st->tag_fold + half)), index;
 
     if (half)
-        shifted =
-            _mm_xor_si128(shifted, _mm_mulhi_epu16(high, scl_load(k->shift_high + half)));
-    tag = _mm_and_si128(_mm_xor_si128(tag, _mm_add_epi16(fold2, fold2)),
-                        scl_load(k->mask[1] + half));
+        shifted = _mm_xor_si128(shifted, _mm_mulhi_epu16(high, scl_load(k->shift_high + half)));
+    tag =
+        _mm_and_si128(_mm_xor_si128(tag, _mm_add_epi16(fold2, fold2)), scl_load(k->mask[1] + half));
     index = _mm_xor_si128(_mm_xor_si128(low, shifted),
                           _mm_xor_si128(scl_load(st->index_fold + half), path));
     index = _mm_and_si128(index, log_mask);
@@ -135,13 +134,13 @@ static ALWAYS_INLINE u32 scl_find_64k(const struct scl_config *k, const struct t
     tag[1] = scl_rows_64k(k, st, (u32)pc, path, bank, 8, m);
 #define TAG(which, row) (short)tags[m->index[which][row]]
     none = _mm_setzero_si128();
-    found[0] = _mm_setr_epi16(0, 0, TAG(0, 2), TAG(0, 3), TAG(0, 4), TAG(0, 5), TAG(0, 6),
-                              TAG(0, 7));
+    found[0] =
+        _mm_setr_epi16(0, 0, TAG(0, 2), TAG(0, 3), TAG(0, 4), TAG(0, 5), TAG(0, 6), TAG(0, 7));
     found[1] = _mm_insert_epi16(none, TAG(0, 8), 0);
     found[2] = _mm_setr_epi16(TAG(1, 0), TAG(1, 1), TAG(1, 2), TAG(1, 3), TAG(1, 4), TAG(1, 5),
                               TAG(1, 6), TAG(1, 7));
-    found[3] = _mm_setr_epi16(TAG(1, 8), TAG(1, 9), TAG(1, 10), TAG(1, 11), TAG(1, 12), TAG(1, 13),
-                              0, 0);
+    found[3] =
+        _mm_setr_epi16(TAG(1, 8), TAG(1, 9), TAG(1, 10), TAG(1, 11), TAG(1, 12), TAG(1, 13), 0, 0);
 #undef TAG
     first = _mm_packs_epi16(_mm_cmpeq_epi16(found[0], tag[0]), _mm_cmpeq_epi16(found[1], tag[1]));
     second = _mm_packs_epi16(_mm_cmpeq_epi16(found[2], tag[0]), _mm_cmpeq_epi16(found[3], tag[1]));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What an instruction costs. It begins when the registers that it reads are there (whoever waits for
-// memory is waited for on use), goes through its micro-operations, each on its unit, and may leave
-// results behind that come later. All can stop in the middle and go on later.
-// APPROX: an access across pages translates the first one only. Stores ask for their line when they
-// are issued. Results within an instruction do not hold back those behind it: loads have their stage
-// in front of the computation.
+// What an instruction costs. It begins when the registers that it reads are there (whoever waits
+// for memory is waited for on use), goes through its micro-operations, each on its unit, and may
+// leave results behind that come later. All can stop in the middle and go on later. APPROX: an
+// access across pages translates the first one only. Stores ask for their line when they are
+// issued. Results within an instruction do not hold back those behind it: loads have their stage in
+// front of the computation.
 #include "cpu/branch.h"
 #include "cpu/timing/timing_priv.h"
 
@@ -235,8 +235,7 @@ static bool store_room(struct timing *t)
         t->store_head = (t->store_head + 1) % STORES_MAX;
         t->stores--;
     }
-    return t->stores < t->p.stores ||
-           wait_for(t, t->store_done[t->store_head], TIMING_memory);
+    return t->stores < t->p.stores || wait_for(t, t->store_done[t->store_head], TIMING_memory);
 }
 
 static bool store_piece(struct timing *t, const struct timed_access *a)
@@ -309,9 +308,10 @@ static bool uop_memory(struct timing *t, const struct dyn_inst *d, bool write)
 static bool take_unit(struct timing *t, const struct unit *u)
 {
     const u64 counts[TIMING_GROUPS] = {
-        [GROUP_ALU] = t->p.alus,  [GROUP_SHIFT] = 1, [GROUP_MUL] = 1,
-        [GROUP_DIV] = 1,          [GROUP_AGU] = t->p.agus,
-        [GROUP_BRANCH] = 1,       [GROUP_FP] = 1,    [GROUP_VEC] = t->p.vector_units,
+        [GROUP_ALU] = t->p.alus, [GROUP_SHIFT] = 1,
+        [GROUP_MUL] = 1,         [GROUP_DIV] = 1,
+        [GROUP_AGU] = t->p.agus, [GROUP_BRANCH] = 1,
+        [GROUP_FP] = 1,          [GROUP_VEC] = t->p.vector_units,
     };
     tick *best = t->group_free[u->group];
 

@@ -36,26 +36,26 @@ enum timing_group {
     TIMING_GROUPS
 };
 
-#define TIMING_PARAMS(P, PR, PB, PS, PC)                                                       \
-    P(hertz, clock, 2000000000, 1000000, 100000000000, "Clock of the core")                    \
-    P(u32, width, 2, 1, 4, "Instructions that begin in a cycle")                               \
-    PC(latencies, "inorder", "unit|inorder",                                                   \
-       "Latencies of units: one cycle for everything, or those of a small in-order core")      \
-    P(u32, alus, 2, 1, 4, "Integer units")                                                     \
-    P(u32, agus, 1, 1, 4, "Address generation units, each with a port to the data cache")      \
-    P(u32, vector_units, 2, 1, 4, "Units for packed integers and logic")                       \
-    P(u32, loads, 8, 1, 32, "Loads that may wait for memory")                                  \
-    P(u32, stores, 8, 1, 64, "Stores in the buffer")                                           \
-    P(u32, fetch_ahead, 4, 0, 64, "Cycles by which the next line is fetched early")            \
-    P(u32, taken_bubble, 1, 0, 16, "Cycles that a taken branch costs")                         \
-    P(u32, mispredict_penalty, 10, 0, 64, "Cycles from resolving a branch to the right path")  \
+#define TIMING_PARAMS(P, PR, PB, PS, PC)                                                        \
+    P(hertz, clock, 2000000000, 1000000, 100000000000, "Clock of the core")                     \
+    P(u32, width, 2, 1, 4, "Instructions that begin in a cycle")                                \
+    PC(latencies, "inorder", "unit|inorder",                                                    \
+       "Latencies of units: one cycle for everything, or those of a small in-order core")       \
+    P(u32, alus, 2, 1, 4, "Integer units")                                                      \
+    P(u32, agus, 1, 1, 4, "Address generation units, each with a port to the data cache")       \
+    P(u32, vector_units, 2, 1, 4, "Units for packed integers and logic")                        \
+    P(u32, loads, 8, 1, 32, "Loads that may wait for memory")                                   \
+    P(u32, stores, 8, 1, 64, "Stores in the buffer")                                            \
+    P(u32, fetch_ahead, 4, 0, 64, "Cycles by which the next line is fetched early")             \
+    P(u32, taken_bubble, 1, 0, 16, "Cycles that a taken branch costs")                          \
+    P(u32, mispredict_penalty, 10, 0, 64, "Cycles from resolving a branch to the right path")   \
     P(u32, serialise_penalty, 10, 0, 1000, "Cycles of an exception or serialising instruction") \
-    P(u32, microcode_rate, 2, 1, 16, "Micro-operations a cycle of microcoded instructions")    \
-    P(u32, slack, 32, 0, 1000, "Instructions by which function may run ahead of time")         \
-    PS(icache, NULL, "Path of the instruction cache")                                          \
-    PS(dcache, NULL, "Path of the data cache")                                                 \
-    PS(itlb, "", "Path of the instruction TLB; none: translation is free")                     \
-    PS(dtlb, "", "Path of the data TLB")                                                       \
+    P(u32, microcode_rate, 2, 1, 16, "Micro-operations a cycle of microcoded instructions")     \
+    P(u32, slack, 32, 0, 1000, "Instructions by which function may run ahead of time")          \
+    PS(icache, NULL, "Path of the instruction cache")                                           \
+    PS(dcache, NULL, "Path of the data cache")                                                  \
+    PS(itlb, "", "Path of the instruction TLB; none: translation is free")                      \
+    PS(dtlb, "", "Path of the data TLB")                                                        \
     PS(bpred, "", "Path of the branch predictor; none: it is always right")
 
 // Between runs of other models, and in a checkpoint, nothing is in flight.
@@ -63,17 +63,17 @@ enum timing_group {
 
 extern const char *const timing_reason_names[];
 
-#define TIMING_STATS(S, SV, SH, SG, SR)                                                      \
-    S(numCycles, "Cycle", "Cycles of this model")                                            \
-    S(committedInsts, "Count", "Instructions, each iteration of a repeated one counted")     \
-    SR(ipc, committedInsts, numCycles, "(Count/Cycle)", "Instructions per cycle")            \
-    SR(cpi, numCycles, committedInsts, "(Cycle/Count)", "Cycles per instruction")            \
-    SV(cpiStack, TIMING_REASON_COUNT, timing_reason_names, "Cycle", "Where cycles went")     \
-    S(loads, "Count", "Loads")                                                               \
-    S(stores, "Count", "Stores")                                                             \
-    S(branches, "Count", "Branches")                                                         \
-    S(branchMispredicts, "Count", "Branches whose direction or target was mispredicted")     \
-    S(serialisations, "Count", "Instructions that waited for everything before them")        \
+#define TIMING_STATS(S, SV, SH, SG, SR)                                                  \
+    S(numCycles, "Cycle", "Cycles of this model")                                        \
+    S(committedInsts, "Count", "Instructions, each iteration of a repeated one counted") \
+    SR(ipc, committedInsts, numCycles, "(Count/Cycle)", "Instructions per cycle")        \
+    SR(cpi, numCycles, committedInsts, "(Cycle/Count)", "Cycles per instruction")        \
+    SV(cpiStack, TIMING_REASON_COUNT, timing_reason_names, "Cycle", "Where cycles went") \
+    S(loads, "Count", "Loads")                                                           \
+    S(stores, "Count", "Stores")                                                         \
+    S(branches, "Count", "Branches")                                                     \
+    S(branchMispredicts, "Count", "Branches whose direction or target was mispredicted") \
+    S(serialisations, "Count", "Instructions that waited for everything before them")    \
     S(drains, "Count", "Times that the model was asked to let instructions in flight end")
 
 PARAM_STRUCT(timing_params, TIMING_PARAMS);
@@ -173,7 +173,8 @@ static inline void timing_advance(struct timing *t, tick when, enum timing_reaso
     t->n.cpiStack[why] += cycles;
 }
 
-// timing_issue.c: the current instruction goes on. False: it waits, t->wake and t->why say for what.
+// timing_issue.c: the current instruction goes on. False: it waits, t->wake and t->why say for
+// what.
 bool timing_execute(struct timing *t);
 // When nothing waits for memory; NOT_YET: an event decides.
 tick timing_quiet_at(const struct timing *t);

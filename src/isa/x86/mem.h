@@ -117,7 +117,7 @@ enum x86_result x86_translate_as(struct x86_core *c, u64 linear, enum core_acces
                                  enum x86_privilege privilege, paddr *ret_page);
 // Without side effects: for debuggers, system call emulation, disassembly. False if not mapped.
 bool x86_translate_debug(const struct x86_core *c, u64 linear, paddr *ret_pa);
-bool x86_where(const struct core *core, vaddr va, paddr *ret_pa); // isa_ops.where
+bool x86_where(const struct core *core, vaddr va, paddr *ret_pa);              // isa_ops.where
 bool x86_walk_path(const struct core *core, vaddr va, struct timed_walk *ret); // isa_ops.walk
 // Empty the TLBs and the jump cache (all, all but global pages, or of one page).
 void x86_tlb_flush(struct x86_core *c, bool global_too);
