@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Branch predictors on real programs: how often they are wrong, and how long they take.
 //
+//     build/bench/bpred synthetic
 //     build/bench/bpred mpki|order|speed -- PROGRAM ARGUMENT... [-- PROGRAM ARGUMENT...]...
 //
 // Each program runs in user mode on the traced functional engine, up to a number of instructions.
@@ -9,6 +10,7 @@
 // TAGE, TAGE than gshare, and gshare than bimodal.
 // "speed": nanoseconds of CPU time per branch, when warming and when predicting and committing.
 #include "base/alloc.h"
+#include "base/rng.h"
 #include "cpu/branch.h"
 #include "cpu/functional/functional.h"
 #include "machine/se.h"
@@ -24,8 +26,8 @@
 
 enum { MAX_INSTS = 30000000, BATCH = 4096, KEPT = 2000000, ROUNDS = 3 };
 
-static const char *const names[] = {"bimodal",    "gshare", "tournament",   "perceptron",
-                                    "tage",       "tage_sc_l_8k", "tage_sc_l_64k"};
+static const char *const names[] = {"bimodal", "gshare",       "tournament",   "perceptron",
+                                    "tage",    "tage_sc_l_8k", "tage_sc_l_64k"};
 enum { BIMODAL, GSHARE, TAGE = 4, SCL_8K, SCL_64K, PREDICTORS };
 
 struct predictor {
@@ -173,7 +175,7 @@ static double now(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static double time_warming(struct component *bpred, const struct run *r)
+static __attribute__((noinline)) double time_warming(struct component *bpred, const struct run *r)
 {
     double start = now();
 
@@ -183,7 +185,7 @@ static double time_warming(struct component *bpred, const struct run *r)
 }
 
 // With eight branches in flight.
-static double time_flight(struct component *bpred, const struct run *r)
+static __attribute__((noinline)) double time_flight(struct component *bpred, const struct run *r)
 {
     enum { FLIGHT = 8 };
     static struct prediction p[FLIGHT];
@@ -206,25 +208,61 @@ static double time_flight(struct component *bpred, const struct run *r)
     return (now() - start) / (double)r->n_kept;
 }
 
+// 256 branches in a row, over and over: five of eight always go one way, one has a period of
+// seven, one repeats the outcome before it, and one is random, taken nine times of ten.
+static void synthesise(struct run *r)
+{
+    struct rng rng = {1};
+    bool last = false;
+
+    for (r->n_kept = 0; r->n_kept < KEPT; r->n_kept++) {
+        u64 i = r->n_kept % 256, round = r->n_kept / 256;
+        vaddr pc = 0x401000 + i * 13;
+        bool taken = i & 16;
+
+        switch (i % 8) {
+        case 5:
+            taken = round % 7 != 6;
+            break;
+        case 6:
+            taken = last;
+            break;
+        case 7:
+            taken = rng_below(&rng, 10) != 0;
+            break;
+        }
+        last = taken;
+        r->kept[r->n_kept] = (struct event_of_branch){
+            {.pc = pc, .fall = pc + 2, .target = pc + 40, .kind = BRANCH_CONDITIONAL},
+            taken ? pc + 40 : pc + 2,
+            taken};
+    }
+}
+
 static void speed(const char *const *argv)
 {
     struct run r = {.kept = xcalloc(KEPT + 8, sizeof(*r.kept))};
 
-    run_program(&r, argv);
-    fprintf(out, "%s: %.1f M branches\n", argv[0], (double)r.n_kept / 1e6);
+    if (argv)
+        run_program(&r, argv);
+    else
+        synthesise(&r);
+    fprintf(out, "%s: %.1f M branches\n", argv ? argv[0] : "synthetic", (double)r.n_kept / 1e6);
     for (unsigned i = 0; i < PREDICTORS; i++) {
-        double warming = 1e9, flight = 1e9;
+        double best[2] = {1e9, 1e9}, times[2];
 
         for (unsigned round = 0; round < ROUNDS; round++) {
             struct predictor p;
 
             predictor_init(&p, names[i]);
-            warming = MIN(warming, time_warming(p.sim.root, &r));
-            flight = MIN(flight, time_flight(p.sim.root, &r));
+            times[0] = time_warming(p.sim.root, &r);
+            times[1] = time_flight(p.sim.root, &r);
+            for (unsigned k = 0; k < 2; k++)
+                best[k] = MIN(best[k], times[k]);
             predictor_release(&p);
         }
         fprintf(out, "  %-14s %6.1f ns warming, %6.1f ns predicted and committed\n", names[i],
-                warming, flight);
+                best[0], best[1]);
     }
     free(r.kept);
 }
@@ -247,14 +285,20 @@ int main(int argc, char **argv)
 {
     bool order = argc > 1 && strcmp(argv[1], "order") == 0;
     bool speeds = argc > 1 && strcmp(argv[1], "speed") == 0;
+    bool synthetic = argc == 2 && strcmp(argv[1], "synthetic") == 0;
     u64 totals[PREDICTORS] = {0}, insts = 0;
 
-    if (argc < 4)
-        give_up("bpred mpki|order|speed -- PROGRAM ARGUMENT... [-- PROGRAM ARGUMENT...]...");
+    if (argc < 4 && !synthetic)
+        give_up("bpred synthetic, or bpred mpki|order|speed -- PROGRAM ARGUMENT... [-- PROGRAM "
+                "ARGUMENT...]...");
     out = fdopen(fcntl(1, F_DUPFD_CLOEXEC, 10), "w");
     if (!out || !freopen("/dev/null", "w", stdout))
         give_up(strerror(errno));
     setvbuf(out, NULL, _IOLBF, 0);
+    if (synthetic) {
+        speed(NULL);
+        return 0;
+    }
     if (!speeds)
         print_head();
     for (int i = 2; i < argc; i++) {

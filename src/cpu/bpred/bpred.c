@@ -478,7 +478,7 @@ bool bpred_warm(struct component *bpred, const struct branch *b, bool taken, vad
     s->ops->push(s->direction, b, taken, f->direction, NULL);
     if (s->loop)
         bpred_loop_push(s->loop, b->kind == BRANCH_CONDITIONAL, taken, &f->loop, true);
-    if (s->indirect)
+    if (s->indirect && b->kind != BRANCH_CONDITIONAL)
         ittage_push(s->indirect, b, history_target(b, target), &f->indirect_before);
     return train(s, b, &p, f, taken, target);
 }

@@ -27,12 +27,11 @@ static inline u32 btb_set(const struct btb *b, vaddr pc)
 // The entry of a branch, or BTB_NONE.
 static inline u32 btb_find(const struct btb *b, vaddr pc)
 {
-    u32 first = btb_set(b, pc) * b->ways;
+    u32 first = btb_set(b, pc) * b->ways, found = BTB_NONE;
 
     for (u32 i = first; i < first + b->ways; i++)
-        if (b->entries[2 * i] == ~pc)
-            return i;
-    return BTB_NONE;
+        found = b->entries[2 * i] == ~pc ? i : found;
+    return found;
 }
 static inline vaddr btb_target(const struct btb *b, u32 entry)
 {

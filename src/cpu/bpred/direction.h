@@ -50,19 +50,21 @@ extern const struct component_type bpred_tage_sc_l_type;
 
 // ---- saturating counters
 
+// Without branches: what decides is often as random for the host as for the guest.
+
 // Of `bits` bits, unsigned: 0 to 2^bits - 1.
 static inline u8 counter_step(u8 counter, bool up, unsigned bits)
 {
     unsigned max = (1u << bits) - 1;
 
-    return up ? (u8)(counter + (counter < max)) : (u8)(counter - (counter > 0));
+    return (u8)(counter + (up & (counter < max)) - (!up & (counter > 0)));
 }
 // Of `bits` bits, signed: -2^(bits-1) to 2^(bits-1) - 1.
 static inline int signed_step(int counter, bool up, unsigned bits)
 {
     int max = (1 << (bits - 1)) - 1;
 
-    return up ? counter + (counter < max) : counter - (counter > -max - 1);
+    return counter + (up & (counter < max)) - (!up & (counter > -max - 1));
 }
 
 // ---- checks of what was loaded

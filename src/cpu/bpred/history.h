@@ -48,14 +48,14 @@ static inline void history_put(u8 *ring, u32 at, unsigned k, unsigned bits)
 // Zeroes what lies behind the newest `keep` outcomes.
 static inline void history_clean(u8 *ring, u32 newest, u32 keep)
 {
-    u32 at = newest + keep, end = newest + HISTORY_BITS;
+    u32 at = newest + keep, left = HISTORY_BITS - keep;
 
-    for (; at % 8; at++)
+    for (; left && at % 8; at++, left--)
         history_put(ring, at, 1, 0);
-    for (; at + 8 <= end; at += 8)
+    for (; left >= 8; at += 8, left -= 8)
         ring[at % HISTORY_BITS / 8] = 0;
     memcpy(ring + HISTORY_BITS / 8, ring, 4);
-    for (; at < end; at++)
+    for (; left; at++, left--)
         history_put(ring, at, 1, 0);
 }
 

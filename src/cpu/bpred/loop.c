@@ -53,8 +53,8 @@ void loop_train(struct loop_table *t, const struct loop_memory *m, bool taken, b
     u64 *entry;
     u64 random;
 
-    if (m->hit != LOOP_MISS) {
-        train_hit(&t->entries[m->index[m->hit]], m, taken, base, rng);
+    if (m->index != LOOP_MISS) {
+        train_hit(&t->entries[m->index], m, taken, base, rng);
         return;
     }
     if (!wrong)
@@ -62,7 +62,7 @@ void loop_train(struct loop_table *t, const struct loop_memory *m, bool taken, b
     random = rng_next(rng);
     if (random >> 2 & 3)
         return;
-    entry = &t->entries[m->index[random & 3]];
+    entry = &t->entries[loop_way(m, random & 3)];
     if (*entry >> 34 & 15) // grows older
         *entry -= 1ull << 34;
     else // most mispredictions are in the last iteration

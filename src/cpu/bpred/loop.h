@@ -13,7 +13,7 @@
 // An entry, one u64 of the state:
 //     9..0 tag | 19..10 iterations, 0: unknown | 29..20 current iteration | 33..30 confidence
 //     37..34 age | 38 the direction of all iterations but the last
-enum { LOOP_ITERATIONS_MAX = 1023, LOOP_CONFIDENT = 15, LOOP_AGE_NEW = 7, LOOP_MISS = 0xff };
+enum { LOOP_ITERATIONS_MAX = 1023, LOOP_CONFIDENT = 15, LOOP_AGE_NEW = 7, LOOP_MISS = 0xffff };
 #define LOOP_ENTRY_MAX ((1ull << 39) - 1)
 
 struct loop_table {
@@ -23,34 +23,40 @@ struct loop_table {
 };
 
 struct loop_memory {
-    u16 index[4]; // of the four ways
+    u16 set, skew; // where the four ways are
     u16 tag;
-    u8 hit;   // the way, or LOOP_MISS
-    u8 valid; // sure enough
-    u8 taken; // its prediction
+    u16 index; // of the entry that hit, or LOOP_MISS
+    u8 valid;  // sure enough
+    u8 taken;  // its prediction
 };
+
+static inline u32 loop_way(const struct loop_memory *m, unsigned way)
+{
+    return (((u32)m->set ^ (u32)m->skew >> way) << 2) + way;
+}
 
 static inline void loop_lookup(const struct loop_table *t, vaddr pc, struct loop_memory *m)
 {
-    u32 sets = (1u << (t->log - 2)) - 1;
-    u32 set = (u32)(pc ^ pc >> 2) & sets, skew = (u32)(pc >> (t->log - 2)) & sets;
-    u32 tag = (u32)(pc >> (t->log - 2)) & 0xfffff;
+    u32 bits = t->log - 2, sets = (1u << bits) - 1, index = LOOP_MISS;
+    u32 tag = (u32)(pc >> bits) & 0xfffff;
 
+    m->set = (u16)((u32)(pc ^ pc >> 2) & sets);
+    m->skew = (u16)(tag & sets);
     m->tag = (u16)((tag ^ tag >> 10) & 0x3ff);
-    m->hit = LOOP_MISS;
     m->valid = m->taken = false;
-    for (u32 way = 0; way < 4; way++)
-        m->index[way] = (u16)(((set ^ skew >> way) << 2) + way);
-    for (u8 way = 0; way < 4; way++) {
-        u64 e = t->entries[m->index[way]];
+#pragma GCC unroll 4
+    for (unsigned way = 4; way-- > 0;) {
+        u32 i = loop_way(m, way);
+
+        index = (t->entries[i] & 0x3ff) == m->tag ? i : index;
+    }
+    m->index = (u16)index;
+    if (index != LOOP_MISS) {
+        u64 e = t->entries[index];
         u32 iterations = e >> 10 & 0x3ff, confidence = e >> 30 & 15;
 
-        if ((e & 0x3ff) != m->tag)
-            continue;
-        m->hit = way;
         m->valid = confidence == LOOP_CONFIDENT || confidence * iterations > 128;
-        m->taken = (e >> 38 & 1) ^ (t->current[m->index[way]] + 1u == iterations);
-        return;
+        m->taken = (e >> 38 & 1) ^ (t->current[index] + 1u == iterations);
     }
 }
 
@@ -58,7 +64,7 @@ static inline void loop_lookup(const struct loop_table *t, vaddr pc, struct loop
 // *loop_slot held is for the caller's log.
 static inline u16 *loop_slot(const struct loop_table *t, const struct loop_memory *m)
 {
-    return m->hit == LOOP_MISS ? NULL : &t->current[m->index[m->hit]];
+    return m->index == LOOP_MISS ? NULL : &t->current[m->index];
 }
 static inline void loop_advance(const struct loop_table *t, const struct loop_memory *m, bool taken)
 {
@@ -66,7 +72,7 @@ static inline void loop_advance(const struct loop_table *t, const struct loop_me
 
     if (!current)
         return;
-    if (taken != (t->entries[m->index[m->hit]] >> 38 & 1))
+    if (taken != (t->entries[m->index] >> 38 & 1))
         *current = 0;
     else
         *current = (*current + 1) & LOOP_ITERATIONS_MAX;

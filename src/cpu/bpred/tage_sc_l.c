@@ -66,6 +66,15 @@
 #define MASK_INDEX_64K(pair, length, tag, has, first, second) FOLD_MASK(10)
 #define MASK_TAG_64K(pair, length, tag, has, first, second) FOLD_MASK(tag)
 #define MASK_TAG2_64K(pair, length, tag, has, first, second) FOLD_MASK((tag)-1)
+#define ROW_BANKS_64K(pair, length, tag, has, first, second) (tag) == 8 ? 10 : 20,
+#define ROW_START_64K(pair, length, tag, has, first, second) (tag) == 8 ? 0 : 10,
+// The address is shifted right by |10 - (2 pair + 1)| + 1; in halves of 16 bits.
+#define ROW_SHIFT(pair) ((pair) < 5 ? 10 - 2 * (pair) : 2 * (pair)-8)
+#define ROW_LOW_64K(pair, length, tag, has, first, second) \
+    ROW_SHIFT(pair) > 16 ? 0 : 1u << (16 - MIN(ROW_SHIFT(pair), 16)),
+#define ROW_HIGH_64K(pair, length, tag, has, first, second) \
+    ROW_SHIFT(pair) > 16 ? 1u << (32 - MAX(ROW_SHIFT(pair), 17)) : 0,
+
 #define OUT_TAG_8K(pair, length, tag, has, first, second) FOLD_OUT(length, 13)
 #define OUT_TAG2_8K(pair, length, tag, has, first, second) FOLD_OUT(length, 11)
 #define WRAP_TAG_8K(pair, length, tag, has, first, second) FOLD_WRAP(13)
@@ -106,6 +115,14 @@ static const struct scl_config config_64k = {
              [SCL_LOCAL3] = {2, 10, true, {9, 4}, 9216, 12},
              [SCL_IMLI_HISTORY] = {2, 9, true, {10, 4}, 11264, 14},
              [SCL_IMLI] = {1, 8, true, {8}, 12288, 16}},
+    .first_banks = {ROWS_64K(ROW_FIRST)},
+    .second_banks = {ROWS_64K(ROW_SECOND)},
+    .banks = {ROWS_64K(ROW_BANKS_64K)},
+    .start = {ROWS_64K(ROW_START_64K)},
+    .shift_low = {ROWS_64K(ROW_LOW_64K)},
+    .shift_high = {ROWS_64K(ROW_HIGH_64K)},
+    // All second tables of 14 rows, the first ones of rows 2 to 8.
+    .slots = 0xaaaaaaa | 0x15550,
 };
 
 static const struct scl_config config_8k = {
@@ -269,7 +286,7 @@ static ALWAYS_INLINE void train(const struct scl_config *k, struct tage_sc_l *s,
 {
     if (m->loop.valid && m->taken != m->loop.taken)
         s->st.use_loop = signed_step((int)s->st.use_loop, m->loop.taken == taken, 7);
-    if (m->loop.hit != LOOP_MISS || m->taken != taken) {
+    if (m->loop.index != LOOP_MISS || m->taken != taken) {
         struct rng rng = {s->st.random};
 
         loop_train(&s->loop, &m->loop, taken, m->tage, m->taken != taken, &rng);

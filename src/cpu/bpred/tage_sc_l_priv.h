@@ -71,7 +71,18 @@ struct scl_config {
     // Of the three folded histories (index, tag, tag): widths as multipliers, see history.h.
     u16 out[3][SCL_ROWS], wrap[3][SCL_ROWS], mask[3][SCL_ROWS];
     struct scl_gehl gehl[SCL_GROUPS];
+    // The same as above for the 64k version's vectors.
+    u16 first_banks[SCL_ROWS], second_banks[SCL_ROWS]; // place in the interleaving
+    u16 banks[SCL_ROWS], start[SCL_ROWS];              // of a row's group, and its first one
+    u16 shift_low[SCL_ROWS], shift_high[SCL_ROWS];     // of the address, as multipliers
+    u32 slots;                                         // tables that exist
 };
+
+// A table by row: 2 * row + 1 for the second one. Its number:
+static ALWAYS_INLINE unsigned scl_number(const struct scl_config *k, unsigned slot)
+{
+    return 2u * k->pair[slot / 2] + 1 + slot % 2;
+}
 
 enum {
     SCL_64K_SHORT = 10 << 10, // entries in banks with short tags
@@ -154,6 +165,7 @@ struct scl_found {
     u16 gehl[SCL_GEHL_SLOTS];
     u16 bias[3];
     u16 base;
+    u16 hit_entry, alt_entry;
     struct loop_memory loop;
     i16 sum, threshold;         // of the corrector
     u8 hit, alt;                // numbers of tables; 0: base

@@ -25,18 +25,6 @@ static ALWAYS_INLINE u32 scl_mix_path(const struct scl_config *k, u32 path, unsi
     return low;
 }
 
-static ALWAYS_INLINE u32 scl_index_64k(const struct scl_config *k, const struct tage_sc_l_state *st,
-                                       u32 pc, unsigned row, u16 *ret_tag)
-{
-    unsigned log = k->log, number = 2u * k->pair[row] + 1;
-    unsigned shift = (log > number ? log - number : number - log) + 1;
-    u32 index = pc ^ pc >> shift ^ st->index_fold[row] ^ scl_mix_path(k, st->path, row);
-    u32 tag = pc ^ st->tag_fold[row] ^ (u32)st->tag_fold2[row] << 1;
-
-    *ret_tag = (u16)(tag & ((1u << k->tag_bits[row]) - 1));
-    return index & ((1u << log) - 1);
-}
-
 static ALWAYS_INLINE u32 scl_index_8k(const struct scl_config *k, const struct tage_sc_l_state *st,
                                       u32 pc, unsigned row, u16 *ret_tag)
 {
@@ -51,35 +39,113 @@ static ALWAYS_INLINE u32 scl_index_8k(const struct scl_config *k, const struct t
     return (index ^ index >> log ^ index >> 2 * log) & ((1u << log) - 1);
 }
 
-// All indices and tags; a mask with a bit for each table that has the branch.
-static ALWAYS_INLINE u64 scl_find(const struct scl_config *k, const struct tage_sc_l *s, vaddr pc,
-                                  struct scl_found *m)
+// Both find all indices and tags, and return a mask with a bit for each table, by slot, that has
+// the branch.
+static ALWAYS_INLINE u32 scl_find_8k(const struct scl_config *k, const struct tage_sc_l *s,
+                                     vaddr pc, struct scl_found *m)
 {
     const struct tage_sc_l_state *st = &s->st;
     // Modulo a constant: no division is made.
     const u16 *banks_short =
         s->bank_short + (pc ^ (st->path & ((1u << k->length[0]) - 1))) % k->banks_short;
     const u16 *banks_long = s->bank_long + (pc ^ (st->path & 0x1fffffff)) % k->banks_long;
-    u64 match = 0;
+    u32 match = 0;
 
 #pragma GCC unroll 16
     for (unsigned row = 0; row < k->rows; row++) {
         const u16 *banks = row < k->long_row ? banks_short : banks_long;
         u16 tag;
-        u32 index = k->size == SCL_8K ? scl_index_8k(k, st, (u32)pc, row, &tag)
-                                      : scl_index_64k(k, st, (u32)pc, row, &tag);
+        u32 index = scl_index_8k(k, st, (u32)pc, row, &tag);
         u32 second = (index ^ (tag & ((1u << k->log) - 1))) + banks[k->second_bank[row]];
 
         m->tag[row] = tag;
         m->index[1][row] = (u16)second;
-        match |= (u64)(st->tags[second] == tag) << (2 * k->pair[row] + 2);
+        match |= (u32)(st->tags[second] == tag) << (2 * row + 1);
         if (k->has_first[row]) {
             index += banks[k->first_bank[row]];
             m->index[0][row] = (u16)index;
-            match |= (u64)(st->tags[index] == tag) << (2 * k->pair[row] + 1);
+            match |= (u32)(st->tags[index] == tag) << 2 * row;
         }
     }
     return match;
+}
+
+static ALWAYS_INLINE __m128i scl_load(const u16 *lanes)
+{
+    return _mm_loadu_si128((const __m128i *)lanes);
+}
+
+// Indices of eight tables get their banks: the `place`-th after `bank`, round and round.
+static ALWAYS_INLINE __m128i scl_add_banks(const struct scl_config *k, unsigned half, __m128i index,
+                                           __m128i bank, const u16 *place)
+{
+    __m128i banks = scl_load(k->banks + half);
+
+    bank = _mm_add_epi16(bank, scl_load(place + half));
+    bank = _mm_sub_epi16(bank, _mm_andnot_si128(_mm_cmpgt_epi16(banks, bank), banks));
+    bank = _mm_add_epi16(bank, scl_load(k->start + half));
+    return _mm_add_epi16(index, _mm_slli_epi16(bank, 10));
+}
+
+// Indices and tags of eight rows.
+static ALWAYS_INLINE __m128i scl_rows_64k(const struct scl_config *k,
+                                          const struct tage_sc_l_state *st, u32 pc, __m128i path,
+                                          __m128i bank, unsigned half, struct scl_found *m)
+{
+    const __m128i log_mask = _mm_set1_epi16(0x3ff);
+    __m128i low = _mm_set1_epi16((short)pc), high = _mm_set1_epi16((short)(pc >> 16));
+    __m128i by = scl_load(k->shift_low + half), fold2 = scl_load(st->tag_fold2 + half);
+    __m128i shifted = _mm_xor_si128(_mm_mulhi_epu16(low, by), _mm_mullo_epi16(high, by));
+    __m128i tag = _mm_xor_si128(low, scl_load(st->tag_fold + half)), index;
+
+    if (half)
+        shifted = _mm_xor_si128(shifted, _mm_mulhi_epu16(high, scl_load(k->shift_high + half)));
+    tag =
+        _mm_and_si128(_mm_xor_si128(tag, _mm_add_epi16(fold2, fold2)), scl_load(k->mask[1] + half));
+    index = _mm_xor_si128(_mm_xor_si128(low, shifted),
+                          _mm_xor_si128(scl_load(st->index_fold + half), path));
+    index = _mm_and_si128(index, log_mask);
+    _mm_storeu_si128((__m128i *)(m->tag + half), tag);
+    _mm_storeu_si128((__m128i *)(m->index[0] + half),
+                     scl_add_banks(k, half, index, bank, k->first_banks));
+    index = _mm_xor_si128(index, _mm_and_si128(tag, log_mask));
+    _mm_storeu_si128((__m128i *)(m->index[1] + half),
+                     scl_add_banks(k, half, index, bank, k->second_banks));
+    return tag;
+}
+
+static ALWAYS_INLINE u32 scl_find_64k(const struct scl_config *k, const struct tage_sc_l *s,
+                                      vaddr pc, struct scl_found *m)
+{
+    const struct tage_sc_l_state *st = &s->st;
+    // Modulo constants: no division is made.
+    short bank_short = (short)((pc ^ (st->path & ((1u << k->length[0]) - 1))) % k->banks_short);
+    short bank_long = (short)((pc ^ st->path) % k->banks_long);
+    // From row 3 on, the whole path comes in unrotated.
+    __m128i path = _mm_set1_epi16((short)scl_mix_path(k, st->path, 3)), path0 = path, none, tag[2];
+    __m128i bank = _mm_set1_epi16(bank_long), found[4], first, second;
+    const u16 *tags = st->tags;
+
+    path0 = _mm_insert_epi16(path0, (int)scl_mix_path(k, st->path, 0), 0);
+    path0 = _mm_insert_epi16(path0, (int)scl_mix_path(k, st->path, 1), 1);
+    path0 = _mm_insert_epi16(path0, (int)scl_mix_path(k, st->path, 2), 2);
+    tag[0] = scl_rows_64k(k, st, (u32)pc, path0,
+                          _mm_unpacklo_epi64(_mm_set1_epi16(bank_short), bank), 0, m);
+    tag[1] = scl_rows_64k(k, st, (u32)pc, path, bank, 8, m);
+#define TAG(which, row) (short)tags[m->index[which][row]]
+    none = _mm_setzero_si128();
+    found[0] =
+        _mm_setr_epi16(0, 0, TAG(0, 2), TAG(0, 3), TAG(0, 4), TAG(0, 5), TAG(0, 6), TAG(0, 7));
+    found[1] = _mm_insert_epi16(none, TAG(0, 8), 0);
+    found[2] = _mm_setr_epi16(TAG(1, 0), TAG(1, 1), TAG(1, 2), TAG(1, 3), TAG(1, 4), TAG(1, 5),
+                              TAG(1, 6), TAG(1, 7));
+    found[3] =
+        _mm_setr_epi16(TAG(1, 8), TAG(1, 9), TAG(1, 10), TAG(1, 11), TAG(1, 12), TAG(1, 13), 0, 0);
+#undef TAG
+    first = _mm_packs_epi16(_mm_cmpeq_epi16(found[0], tag[0]), _mm_cmpeq_epi16(found[1], tag[1]));
+    second = _mm_packs_epi16(_mm_cmpeq_epi16(found[2], tag[0]), _mm_cmpeq_epi16(found[3], tag[1]));
+    return k->slots & ((u32)_mm_movemask_epi8(_mm_unpacklo_epi8(first, second)) |
+                       (u32)_mm_movemask_epi8(_mm_unpackhi_epi8(first, second)) << 16);
 }
 
 static ALWAYS_INLINE u32 scl_entry(const struct scl_config *k, const struct scl_found *m,
@@ -99,8 +165,8 @@ static ALWAYS_INLINE void scl_lookup_tagged(const struct scl_config *k, const st
                                             vaddr pc, struct scl_found *m, u8 *ret_provider)
 {
     const struct tage_sc_l_state *st = &s->st;
-    u64 match = scl_find(k, s, pc, m);
-    unsigned base;
+    u32 match = k->size == SCL_8K ? scl_find_8k(k, s, pc, m) : scl_find_64k(k, s, pc, m);
+    unsigned base, slot;
     int counter;
 
     m->base = (u16)((pc ^ pc >> 2) & ((1u << k->base_log) - 1));
@@ -112,16 +178,20 @@ static ALWAYS_INLINE void scl_lookup_tagged(const struct scl_config *k, const st
     *ret_provider = PROVIDER_BIMODAL;
     if (!match)
         return;
-    m->hit = (u8)(63 - __builtin_clzll(match));
-    match ^= 1ull << m->hit;
-    counter = scl_counter(st->counters[scl_entry(k, m, m->hit)]);
+    slot = 31 - (unsigned)__builtin_clz(match);
+    match ^= 1u << slot;
+    m->hit = (u8)scl_number(k, slot);
+    m->hit_entry = m->index[slot % 2][slot / 2];
+    counter = scl_counter(st->counters[m->hit_entry]);
     m->longest = counter >= 0;
     m->confidence = (u8)(counter >= 0 ? counter : ~counter);
     if (match) {
         int other;
 
-        m->alt = (u8)(63 - __builtin_clzll(match));
-        other = scl_counter(st->counters[scl_entry(k, m, m->alt)]);
+        slot = 31 - (unsigned)__builtin_clz(match);
+        m->alt = (u8)scl_number(k, slot);
+        m->alt_entry = m->index[slot % 2][slot / 2];
+        other = scl_counter(st->counters[m->alt_entry]);
         m->alternate = other >= 0;
         m->alternate_sure = other != 0 && other != -1;
     }
@@ -331,7 +401,7 @@ static ALWAYS_INLINE void scl_train_alternate(const struct scl_config *k,
         scl_train_base(st, m, taken);
         return;
     }
-    entry = &st->counters[scl_entry(k, m, m->alt)];
+    entry = &st->counters[m->alt_entry];
     if (k->size == SCL_8K && scl_weak(*entry))
         *entry &= 7;
     scl_step(entry, taken);
@@ -342,7 +412,7 @@ static ALWAYS_INLINE void scl_train_alternate(const struct scl_config *k,
 static ALWAYS_INLINE void scl_train_hit(const struct scl_config *k, struct tage_sc_l_state *st,
                                         const struct scl_found *m, bool taken)
 {
-    u8 *hit = &st->counters[scl_entry(k, m, m->hit)];
+    u8 *hit = &st->counters[m->hit_entry];
 
     if (scl_weak(*hit)) {
         if (m->longest != taken)
@@ -354,7 +424,7 @@ static ALWAYS_INLINE void scl_train_hit(const struct scl_config *k, struct tage_
     if (scl_weak(*hit)) // its sign changed: it cannot have been useful
         *hit &= 7;
     if (m->alternate == taken && m->alt && m->longest == taken && *hit >> 3 == 1) {
-        int counter = scl_counter(st->counters[scl_entry(k, m, m->alt)]);
+        int counter = scl_counter(st->counters[m->alt_entry]);
 
         if (counter == 3 || counter == -4) // the other one knows as well
             *hit &= 7;
@@ -372,7 +442,7 @@ static ALWAYS_INLINE void scl_train_tagged(const struct scl_config *k, struct ta
     struct tage_sc_l_state *st = &s->st;
     bool grow = m->tage != taken && m->hit < k->last_number;
 
-    if (m->hit && scl_weak(st->counters[scl_entry(k, m, m->hit)])) {
+    if (m->hit && scl_weak(st->counters[m->hit_entry])) {
         // A new entry that was right needs no longer one, even if it was not asked.
         if (m->longest == taken)
             grow = false;
