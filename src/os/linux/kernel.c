@@ -91,6 +91,7 @@ void kernel_release(struct kernel *k)
     free(k->sleepers.items);
     free(k->fifos.items);
     free(k->watchers.items);
+    free(k->locks.items);
     sockets_release(k);
     file_times_free(k->times);
     mapping_set_release(&k->mappings);
