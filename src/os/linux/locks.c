@@ -63,6 +63,8 @@ static void put_in(struct kernel *k, size_t i, const struct file_lock *l)
 // Takes [l->first, l->last] out of the owner's locks.
 static void cut(struct kernel *k, const struct file_lock *l)
 {
+    bool some = false;
+
     for (size_t i = 0; i < k->locks.count;) {
         struct file_lock old = k->locks.items[i], part = old;
 
@@ -70,6 +72,7 @@ static void cut(struct kernel *k, const struct file_lock *l)
             i++;
             continue;
         }
+        some = true;
         take_out(k, i);
         if (old.first < l->first) {
             part.last = l->first - 1;
@@ -81,7 +84,8 @@ static void cut(struct kernel *k, const struct file_lock *l)
             put_in(k, i++, &part);
         }
     }
-    kernel_wake(k, &k->locks);
+    if (some)
+        kernel_wake(k, &k->locks);
 }
 
 // An owner's locks stand together, in the order of the file; those of the same kind that touch are
