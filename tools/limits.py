@@ -10,7 +10,7 @@ import sys
 import tree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-REMARK = re.compile(r"//\s*(APPROX|UNMODELLED):\s*(.*)")
+REMARK = re.compile(r"//(.*?)\b(APPROX|UNMODELLED):\s*(.*)")
 GOES_ON = re.compile(r"\s*//\s?(.*)")
 
 
@@ -22,13 +22,16 @@ def remarks(root):
             found = REMARK.search(line)
             if not found:
                 continue
-            text = [found.group(2)]
+            text = [found.group(3)]
             for following in lines[i + 1:]:
                 more = GOES_ON.fullmatch(following)
-                if not more or REMARK.search(following) or not more.group(1).strip():
+                other = REMARK.search(following)
+                if other:
+                    text.append(other.group(1))
+                if not more or other or not more.group(1).strip():
                     break
                 text.append(more.group(1))
-            yield found.group(1), path, " ".join(" ".join(text).split())
+            yield found.group(2), path, " ".join(" ".join(text).split())
 
 
 def page(root):

@@ -152,7 +152,8 @@ static bool is_offset_odd(const struct conform_case *c, const ZydisDecodedInstru
 {
     u64 offset;
 
-    if (o->type != ZYDIS_OPERAND_TYPE_MEMORY || c->mode != CASE_MODE64)
+    if (o->type != ZYDIS_OPERAND_TYPE_MEMORY || c->mode != CASE_MODE64 ||
+        (o->mem.segment != ZYDIS_REGISTER_FS && o->mem.segment != ZYDIS_REGISTER_GS))
         return false;
     offset = offset_of(c, i, o);
     return (u64)((i64)(offset << 16) >> 16) != offset;
@@ -161,6 +162,12 @@ static bool is_offset_odd(const struct conform_case *c, const ZydisDecodedInstru
 static bool page_fault(const struct case_result *native)
 {
     return native->end == CASE_END_FAULT && native->vector == X86_EXC_PF;
+}
+
+static bool operand_fault(const struct case_result *native)
+{
+    return page_fault(native) || (native->end == CASE_END_FAULT &&
+                                  (native->vector == X86_EXC_GP || native->vector == X86_EXC_SS));
 }
 
 static void add_hole(struct undefined *u, u64 at, u32 len)
@@ -240,7 +247,7 @@ static void of_instruction(const struct conform_case *c, const ZydisDecodedInstr
         break;
     case ZYDIS_MNEMONIC_VCVTPS2PH:
         ret->mxcsr = vendor_differs(DIFFERS_F16C_STORE_ORDER);
-        ret->vendor |= ret->mxcsr && page_fault(native) && (c->in.x.mxcsr & 0x1f80) != 0x1f80;
+        ret->vendor |= ret->mxcsr && operand_fault(native) && (c->in.x.mxcsr & 0x1f80) != 0x1f80;
         break;
     case ZYDIS_MNEMONIC_MOVSXD:
         ret->vendor |= vendor_differs(DIFFERS_MOVSXD_16) && i->operand_width == 16 &&

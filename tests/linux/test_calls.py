@@ -73,6 +73,13 @@ def test_a_program_that_waits_for_others_on_the_host_sees_them(build, tmp_path):
     assert "mask 100 " in out and "'new'" in out and program.returncode == 0
 
 
+def test_locks_of_files(build, tmp_path):
+    folders = [tmp_path / "native", tmp_path / "facet"]
+    for folder in folders:
+        folder.mkdir()
+    compare([build("locks.c")], folders=folders)
+
+
 def test_which_times_of_files_change(build, tmp_path):
     folders = [tmp_path / "native", tmp_path / "facet"]
     for folder in folders:

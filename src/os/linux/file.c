@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "os/linux/file.h"
 
+#include "os/linux/locks.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -31,6 +33,7 @@ void file_unref(struct file *f)
 {
     if (!f || --f->refs > 0)
         return;
+    locks_released(f);
     if (f->ops->release)
         f->ops->release(f);
     if (f->host >= 0 && !f->borrowed_host)
@@ -67,12 +70,21 @@ struct fd_table *fd_table_ref(struct fd_table *fds)
     return fds;
 }
 
+// A descriptor of the table is closed.
+static void let_go(const struct fd_table *fds, struct file *f)
+{
+    if (!f)
+        return;
+    locks_closed(fds, f);
+    file_unref(f);
+}
+
 void fd_table_unref(struct fd_table *fds)
 {
     if (!fds || --fds->refs > 0)
         return;
     for (size_t i = 0; i < fds->count; i++)
-        file_unref(fds->items[i].file);
+        let_go(fds, fds->items[i].file);
     free(fds->items);
     free(fds);
 }
@@ -84,7 +96,7 @@ void fd_table_close_on_exec(struct fd_table *fds)
 
         if (f && fds->items[i].close_on_exec) {
             fds->items[i].file = NULL;
-            file_unref(f);
+            let_go(fds, f);
         }
     }
 }
@@ -104,7 +116,7 @@ i64 fd_put(struct task *t, int fd, struct file *f, bool close_on_exec)
         VEC_PUSH(fds, (struct fd_entry){0});
     old = fds->items[fd].file;
     fds->items[fd] = (struct fd_entry){f, close_on_exec};
-    file_unref(old);
+    let_go(fds, old);
     return fd;
 }
 
@@ -129,7 +141,7 @@ i64 fd_close(struct task *t, u64 fd)
     if (!f)
         return -EBADF;
     t->fds->items[(u32)fd] = (struct fd_entry){0};
-    file_unref(f);
+    let_go(t->fds, f);
     return 0;
 }
 

@@ -91,8 +91,9 @@ void kernel_release(struct kernel *k)
     free(k->processes.items);
     free(k->sleepers.items);
     free(k->fifos.items);
-    free(k->watchers.items);
-    sockets_release(k);
+    sockets_release(k); // closes files that nobody received
+    VEC_RELEASE(&k->watchers);
+    VEC_RELEASE(&k->locks);
     file_times_free(k->times);
     mapping_set_release(&k->mappings);
     pages_release(&k->pages);

@@ -48,6 +48,7 @@ extern const struct stat_field kernel_stats_fields[];
 struct queue; // of a pipe (pipe.c)
 struct socket;
 struct file;
+struct file_lock;
 struct file_times;
 
 struct kernel_options {
@@ -87,6 +88,10 @@ struct kernel {
         size_t count, room;
         u32 host_cookie, cookie; // of the last renaming: the host's, the program's
     } watchers;
+    struct {
+        struct file_lock *items; // an owner's together, in the order of the file
+        size_t count, room;
+    } locks;
     u64 files_in_flight; // descriptors that wait in sockets' queues
     u32 next_unix_name;
     u16 next_port;

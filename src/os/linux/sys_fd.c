@@ -3,6 +3,7 @@
 #include "os/linux/file.h"
 #include "os/linux/file_times.h"
 #include "os/linux/fs.h"
+#include "os/linux/locks.h"
 #include "os/linux/syscall.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <linux/memfd.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -86,23 +86,6 @@ static i64 set_flags(struct file *f, u32 flags)
     return 0;
 }
 
-static i64 file_lock(struct task *t, struct file *f, u64 command, vaddr arg)
-{
-    struct flock lock;
-
-    if (!USER_GET(t, arg, lock))
-        return -EFAULT;
-    if (f->host < 0)
-        return -EINVAL;
-    // All guest processes are one to the host: its locks cannot tell them apart. APPROX: a lock is
-    // always granted.
-    if (command == F_GETLK || command == F_OFD_GETLK) {
-        lock.l_type = F_UNLCK;
-        return USER_PUT(t, arg, lock) ? 0 : -EFAULT;
-    }
-    return lock.l_type > F_UNLCK ? -EINVAL : 0;
-}
-
 i64 sys_fcntl(struct task *t, const u64 *a)
 {
     struct file *f = fd_get(t, a[0]);
@@ -132,7 +115,7 @@ i64 sys_fcntl(struct task *t, const u64 *a)
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
-        return file_lock(t, f, a[1], a[2]);
+        return locks_fcntl(t, f, a[1], a[2]);
     case F_SETOWN:
         f->owner = (int)a[2];
         return 0;
@@ -151,17 +134,6 @@ i64 sys_fcntl(struct task *t, const u64 *a)
     default:
         return -EINVAL;
     }
-}
-
-i64 sys_flock(struct task *t, const u64 *a)
-{
-    struct file *f = fd_get(t, a[0]);
-
-    if (!f)
-        return -EBADF;
-    if (f->host < 0)
-        return 0;
-    return flock(f->host, (int)a[1] | LOCK_NB) == 0 ? 0 : -errno;
 }
 
 i64 sys_ioctl(struct task *t, const u64 *a)

@@ -147,6 +147,7 @@ void syscall_enter(struct task *t)
     t->wait.progress = 0;
     t->wait.futex_woken = false;
     t->wait.futex_object = NULL;
+    t->wait.lock_owner = NULL;
     if (!t->wait.keep_deadline)
         t->wait.has_deadline = false;
     t->wait.keep_deadline = false;

@@ -52,6 +52,7 @@ struct wait {
     u64 futex_offset;
     u32 futex_bits;
     bool futex_woken;
+    const void *lock_owner; // whose lock of a range of a file is waited for (locks.c)
 };
 
 struct system_call {
