@@ -101,7 +101,7 @@ static void execute(char **argv, u64 limit, u32 every, bool captured, struct out
     take_over(m, &ops, every);
     memset(o, 0, sizeof(*o));
     for (u64 at = limit / POINTS; at <= limit && o->n < POINTS; at += limit / POINTS) {
-        if (!se_run(m, at, &o->end, &err)) {
+        if (!se_run(m, at, ~(tick)0, &o->end, &err)) {
             fprintf(stderr, "%s\n", err.message);
             exit(1);
         }
