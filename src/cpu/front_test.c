@@ -108,34 +108,34 @@ static void what_lasts_ends_a_wrong_path_before_it(void **state)
     static const struct {
         u8 n, bytes[8];
     } code[] = {
-        {2, {0x0f, 0xa2}},                         // cpuid
-        {2, {0x0f, 0x31}},                         // rdtsc
-        {3, {0x0f, 0x01, 0xf9}},                   // rdtscp
-        {2, {0x0f, 0x32}},                         // rdmsr
-        {2, {0x0f, 0x30}},                         // wrmsr
-        {1, {0xf4}},                               // hlt
-        {2, {0x0f, 0x09}},                         // wbinvd
-        {2, {0x0f, 0x05}},                         // syscall
-        {2, {0x0f, 0x34}},                         // sysenter
-        {2, {0xcd, 0x80}},                         // int 80h
-        {1, {0xcc}},                               // int3
-        {1, {0xf1}},                               // int1
-        {3, {0x0f, 0x20, 0xc0}},                   // mov rax, cr0
-        {3, {0x0f, 0x22, 0xd8}},                   // mov cr3, rax
-        {3, {0x0f, 0x23, 0xc0}},                   // mov dr0, rax
-        {2, {0x0f, 0x06}},                         // clts
-        {3, {0x0f, 0x01, 0x38}},                   // invlpg [rax]
-        {3, {0x0f, 0x01, 0x10}},                   // lgdt [rax]
-        {2, {0xe4, 0x40}},                         // in al, 40h
-        {2, {0xe6, 0x40}},                         // out 40h, al
-        {1, {0x6e}},                               // outsb
-        {2, {0x48, 0xcf}},                         // iretq
-        {2, {0x48, 0xcb}},                         // retf
-        {2, {0x0f, 0x0b}},                         // ud2
-        {8, {0x8b, 0x04, 0x25, 0, 0, 0x05, 0}},    // mov eax, [ABSENT]
-        {8, {0x8b, 0x04, 0x25, 0, 0, 0x06, 0}},    // mov eax, [ON_DEVICE]
-        {8, {0x89, 0x04, 0x25, 0, 0, 0x06, 0}},    // mov [ON_DEVICE], eax
-        {2, {0xf7, 0xf1}},                         // div ecx: by zero
+        {2, {0x0f, 0xa2}},                      // cpuid
+        {2, {0x0f, 0x31}},                      // rdtsc
+        {3, {0x0f, 0x01, 0xf9}},                // rdtscp
+        {2, {0x0f, 0x32}},                      // rdmsr
+        {2, {0x0f, 0x30}},                      // wrmsr
+        {1, {0xf4}},                            // hlt
+        {2, {0x0f, 0x09}},                      // wbinvd
+        {2, {0x0f, 0x05}},                      // syscall
+        {2, {0x0f, 0x34}},                      // sysenter
+        {2, {0xcd, 0x80}},                      // int 80h
+        {1, {0xcc}},                            // int3
+        {1, {0xf1}},                            // int1
+        {3, {0x0f, 0x20, 0xc0}},                // mov rax, cr0
+        {3, {0x0f, 0x22, 0xd8}},                // mov cr3, rax
+        {3, {0x0f, 0x23, 0xc0}},                // mov dr0, rax
+        {2, {0x0f, 0x06}},                      // clts
+        {3, {0x0f, 0x01, 0x38}},                // invlpg [rax]
+        {3, {0x0f, 0x01, 0x10}},                // lgdt [rax]
+        {2, {0xe4, 0x40}},                      // in al, 40h
+        {2, {0xe6, 0x40}},                      // out 40h, al
+        {1, {0x6e}},                            // outsb
+        {2, {0x48, 0xcf}},                      // iretq
+        {2, {0x48, 0xcb}},                      // retf
+        {2, {0x0f, 0x0b}},                      // ud2
+        {8, {0x8b, 0x04, 0x25, 0, 0, 0x05, 0}}, // mov eax, [ABSENT]
+        {8, {0x8b, 0x04, 0x25, 0, 0, 0x06, 0}}, // mov eax, [ON_DEVICE]
+        {8, {0x89, 0x04, 0x25, 0, 0, 0x06, 0}}, // mov [ON_DEVICE], eax
+        {2, {0xf7, 0xf1}},                      // div ecx: by zero
     };
     struct bench *b = *state;
 
@@ -215,8 +215,9 @@ static void fetch_on_a_wrong_path_sets_no_accessed_bit_and_hides_none(void **sta
 // A processor's stores wait for retirement: fetch does not see those of a wrong path.
 static void code_that_a_wrong_path_writes_is_not_executed(void **state)
 {
-    static const u8 writer[] = {0xc7, 0x04, 0x25, 0x00, 0x00, 0x02, 0x00, 0x0f, 0x0b, 0xf4, 0xf4,
-                                0xe9, 0xf0, 0xff, 0x00, 0x00}; // mov dword [COLD], ud2 hlt hlt; jmp
+    static const u8 writer[] = {
+        0xc7, 0x04, 0x25, 0x00, 0x00, 0x02, 0x00, 0x0f,
+        0x0b, 0xf4, 0xf4, 0xe9, 0xf0, 0xff, 0x00, 0x00}; // mov dword [COLD], ud2 hlt hlt; jmp
     static const u8 spin[] = {0xeb, 0xfe};
     struct bench *b = *state;
     u32 v;
@@ -243,8 +244,8 @@ static void code_that_a_wrong_path_writes_is_not_executed(void **state)
 static void all_iterations_of_repeated_instructions_are_recorded(void **state)
 {
     // mov ecx, 9000; rep stosb; mov ecx, 9000; rep stosb; jmp $
-    static const u8 code[] = {0xb9, 0x28, 0x23, 0, 0, 0xf3, 0xaa, 0xb9,
-                              0x28, 0x23, 0, 0, 0xf3, 0xaa, 0xeb, 0xfe};
+    static const u8 code[] = {0xb9, 0x28, 0x23, 0, 0,    0xf3, 0xaa, 0xb9,
+                              0x28, 0x23, 0,    0, 0xf3, 0xaa, 0xeb, 0xfe};
     struct bench *b = *state;
     u64 n, iterations = 0;
 
