@@ -20,7 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MEMORY = 192 << 20, POINTS = 24 };
+enum { MEMORY = 96 << 20, POINTS = 12 };
 
 struct outcome {
     u32 n;
