@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs a guest on facet: one instruction at a time, or on the functional engine.
+// Runs a guest on facet: one instruction at a time, on the functional engine, or in steps as timing
+// models do.
 #include "guest.h"
+#include "wander.h"
 
 #include "cpu/functional/functional.h"
 #include "isa/x86/fault.h"
@@ -116,6 +118,38 @@ static enum guest_end run_engine(struct x86_core *c, bool traced, char why[160])
     return exit == CORE_HALT ? GUEST_HALTED : exit == CORE_SHUTDOWN ? GUEST_SHUT_DOWN : GUEST_STUCK;
 }
 
+static enum guest_end run_front(struct x86_core *c, u32 every, char why[160])
+{
+    struct error err = {.message = ""};
+    struct block_cache *bc = block_cache_new(MiB(4), true, &err);
+    enum core_exit exit = CORE_STOP;
+    struct wander w = {0};
+    u64 done;
+
+    if (bc && wander_init(&w, &c->core, bc, 1, every, &err))
+        exit = wander_run(&w, INSTRUCTIONS_MAX, &done);
+    snprintf(why, 160, "left the engine because of %d at %#llx %.60s%.60s", exit,
+             (unsigned long long)c->s.rip, err.message, w.broken ? w.broken : "");
+    if (w.broken)
+        exit = CORE_STOP;
+    wander_release(&w);
+    block_cache_free(bc);
+    return exit == CORE_HALT ? GUEST_HALTED : exit == CORE_SHUTDOWN ? GUEST_SHUT_DOWN : GUEST_STUCK;
+}
+
+static enum guest_end run(struct x86_core *c, enum guest_engine engine, char why[160])
+{
+    switch (engine) {
+    case GUEST_STEP:
+        return run_steps(c, why);
+    case GUEST_PLAIN:
+    case GUEST_TRACED:
+        return run_engine(c, engine == GUEST_TRACED, why);
+    default:
+        return run_front(c, engine == GUEST_WRONG_PATHS ? 2 : 0, why);
+    }
+}
+
 void guest_run_facet(const struct guest_case *g, enum guest_engine engine, struct guest_result *ret)
 {
     static const struct mem_port_ops ops = {.access = ram_access, .host_page = ram_page};
@@ -130,8 +164,7 @@ void guest_run_facet(const struct guest_case *g, enum guest_engine engine, struc
         snprintf(ret->why, sizeof(ret->why), "%.150s", err.message);
     } else {
         begin(c, g->mode);
-        ret->end = engine == GUEST_STEP ? run_steps(c, ret->why)
-                                        : run_engine(c, engine == GUEST_TRACED, ret->why);
+        ret->end = run(c, engine, ret->why);
         memcpy(ret->words, ram + GUEST_RESULTS, sizeof(ret->words));
         x86_core_release(c);
     }

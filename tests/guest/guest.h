@@ -39,7 +39,14 @@ struct guest_result {
 // Both fill RAM with the image, the GDT and, for GUEST_LONG, paging structures.
 void guest_prepare(const struct guest_case *g, u8 *ram);
 
-enum guest_engine { GUEST_STEP, GUEST_PLAIN, GUEST_TRACED, GUEST_ENGINES };
+enum guest_engine {
+    GUEST_STEP,
+    GUEST_PLAIN,
+    GUEST_TRACED,
+    GUEST_FRONT,       // cpu/front, as timing models use it
+    GUEST_WRONG_PATHS, // the same, with wrong paths that are undone
+    GUEST_ENGINES
+};
 
 void guest_run_facet(const struct guest_case *g, enum guest_engine engine,
                      struct guest_result *ret);

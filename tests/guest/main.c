@@ -59,7 +59,8 @@ static void check_kvm(const struct guest_case *g, u32 number, u32 *skipped)
 
 int main(int argc, char **argv)
 {
-    static const char *const engines[] = {"step by step", "plain engine", "traced engine"};
+    static const char *const engines[] = {"step by step", "plain engine", "traced engine", "front",
+                                          "wrong paths"};
     u32 number = 0, skipped = 0, guests = 0;
 
     for (u32 i = 0; i < guest_n_cases; i++) {

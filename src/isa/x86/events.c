@@ -52,20 +52,41 @@ void x86_events_enter(struct x86_core *c)
     c->core.time.ran = 0;
 }
 
+// Settles what the one instruction of the last check leaves behind. Returns the DR6 bits of a trap.
+static u64 after_step(struct x86_core *c)
+{
+    bool held = c->s.int_shadow == 2 && !c->shadow_seen; // MOV SS holds back debug traps
+    u64 dr6 = 0;
+
+    if (c->stepped) {
+        if (c->shadow_seen)
+            c->s.int_shadow = 0;
+        if (c->step_trap && !held)
+            dr6 |= DR6_BS;
+        if (c->rf_seen)
+            c->s.rflags &= ~(u64)X86_RF;
+        c->stepped = false;
+    }
+    if (c->debug_hits && !held) {
+        dr6 |= c->debug_hits;
+        c->debug_hits = 0;
+    }
+    return dr6;
+}
+
 // The one instruction of the last check is done, but its check would come in another run.
 static void settle_step(struct x86_core *c)
 {
+    u64 dr6;
+
     if (!c->stepped)
         return;
-    c->stepped = false;
-    if (c->shadow_seen)
-        c->s.int_shadow = 0;
-    if ((c->step_trap || c->debug_hits) && !c->s.exc_pending) {
+    dr6 = after_step(c);
+    if (dr6 && !c->s.exc_pending) {
         c->s.exc_pending = 1;
         c->s.exc_vector = X86_EXC_DB;
         c->s.exc_has_error = 0;
-        c->s.exc_payload = (c->step_trap ? DR6_BS : 0) | c->debug_hits;
-        c->debug_hits = 0;
+        c->s.exc_payload = dr6;
     }
 }
 
@@ -94,28 +115,6 @@ static enum core_exit inject_pending(struct x86_core *c)
                                        .error = (u32)c->s.exc_error,
                                        .address = c->s.exc_payload};
     return x86_deliver(c);
-}
-
-// Settles what the one instruction of the last check leaves behind. Returns the DR6 bits of a trap.
-static u64 after_step(struct x86_core *c)
-{
-    bool held = c->s.int_shadow == 2 && !c->shadow_seen; // MOV SS holds back debug traps
-    u64 dr6 = 0;
-
-    if (c->stepped) {
-        if (c->shadow_seen)
-            c->s.int_shadow = 0;
-        if (c->step_trap && !held)
-            dr6 |= DR6_BS;
-        if (c->rf_seen)
-            c->s.rflags &= ~(u64)X86_RF;
-        c->stepped = false;
-    }
-    if (c->debug_hits && !held) {
-        dr6 |= c->debug_hits;
-        c->debug_hits = 0;
-    }
-    return dr6;
 }
 
 // The next block has one instruction if more must be looked at behind it.

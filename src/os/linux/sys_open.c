@@ -162,6 +162,7 @@ i64 sys_getdents64(struct task *t, const u64 *a)
         return -ENOTDIR;
     if (f->host < 0)
         return list_synthetic(t, f, a[1], (u32)a[2]);
+    memset(entries, 0, sizeof(entries)); // Linux skips what pads the names
     n = syscall(SYS_getdents64, f->host, entries, MIN((u32)a[2], sizeof(entries)));
     if (n < 0)
         return -errno;
