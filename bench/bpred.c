@@ -120,7 +120,7 @@ static void run_program(struct run *r, const char *const *argv)
     struct se_result result;
     struct se_machine *m = se_new(&o, &why, &err);
 
-    if (!m || !se_run(m, MAX_INSTS, &result, &err))
+    if (!m || !se_run(m, MAX_INSTS, ~(tick)0, &result, &err))
         give_up(err.message);
     if (batch->n_inst)
         consume(batch);

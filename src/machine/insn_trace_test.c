@@ -20,7 +20,7 @@ static bool nops(void *ctx, paddr addr, unsigned size, void *data, bool write)
     return addr < 0x10000;
 }
 
-static enum core_exit step(struct cpu *cpu, u64 max_insts, u64 *ret_insts)
+static enum core_exit step(struct cpu *cpu, u64 max_insts, tick until, u64 *ret_insts)
 {
     struct x86_core *c = x86_core_of(cpu->core);
 
@@ -45,7 +45,7 @@ static void a_line_for_each_instruction_and_what_happened_outside(void **state)
     AUTO_FREE char *path = xasprintf("/tmp/facet-insn-trace-%d", getpid());
     AUTO_FREE struct x86_core *core = xcalloc(1, sizeof(*core));
     AUTO(strbuf) struct strbuf text = {0};
-    struct cpu inner = {&mock, &core->core};
+    struct cpu inner = {.ops = &mock, .core = &core->core};
     struct insn_trace *trace;
     struct error err;
     struct cpu *cpu;
