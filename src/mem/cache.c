@@ -74,7 +74,7 @@ static void cache_job(void *owner, struct event *event)
 // *ret_index: as level_find.
 static inline bool is_plain_hit(struct level *l, const struct timed_access *a, i64 *ret_index)
 {
-    u64 line = a->pa >> TIMED_LINE_SHIFT, set = level_set(l, line), first = set * l->ways;
+    u64 line = level_line(a->pa), set = level_set(l, line), first = set * l->ways;
     u64 want = line << LINE_SHIFT | l->want[a->kind], mask = l->mask[a->kind];
     i64 way;
 
@@ -108,7 +108,7 @@ static enum timed_answer cache_access(struct component *c, const struct timed_ac
     i64 index;
 
     now = MAX(now, c->sim->queue.now);
-    if (!level_take_port(l, a->pa >> TIMED_LINE_SHIFT, now, ret_when))
+    if (!level_take_port(l, level_line(a->pa), now, ret_when))
         return TIMED_BUSY;
     if (LIKELY(is_plain_hit(l, a, &index))) {
         l->hits[a->wrong_path][a->kind]++;
@@ -120,7 +120,7 @@ static enum timed_answer cache_access(struct component *c, const struct timed_ac
 
 static bool cache_probe(const struct component *c, paddr pa)
 {
-    return level_find(&cache_of(c)->level, pa >> TIMED_LINE_SHIFT) >= 0;
+    return level_find(&cache_of(c)->level, level_line(pa)) >= 0;
 }
 
 static const struct timed_port_ops cache_timed = {

@@ -23,7 +23,7 @@ static struct request request_of(const struct timed_access *a, tick now, bool ti
 {
     return (struct request){
         .a = a,
-        .line = a->pa >> TIMED_LINE_SHIFT,
+        .line = level_line(a->pa),
         .port = LEVEL_NOBODY,
         .link = &net_none,
         .timed = timed,
@@ -36,39 +36,6 @@ static struct request request_of(const struct timed_access *a, tick now, bool ti
 static bool is_dma(const struct level *l, u8 kind)
 {
     return kind == TIMED_DMA_READ || kind == TIMED_DMA_WRITE || l->holds != HOLDS_DATA;
-}
-
-tick level_atomic(struct level *l, const struct timed_access *a, i64 index)
-{
-    struct request q = request_of(a, 0, false);
-
-    if (is_dma(l, a->kind))
-        level_dma(l, &q);
-    else
-        level_request_atomic(l, &q, index);
-    return q.when;
-}
-
-enum timed_answer level_access(struct level *l, const struct timed_access *a, i64 index, tick now,
-                               struct timed_client *client, u32 token, tick *ret_when)
-{
-    struct request q;
-    enum timed_answer answer;
-
-    if (level_is_congested(l)) {
-        *ret_when = now + 4 * l->period;
-        return TIMED_BUSY;
-    }
-    q = request_of(a, now, true);
-    q.client = is_prefetch(a->kind) ? NULL : client;
-    q.token = token;
-    answer = is_dma(l, a->kind) ? level_dma(l, &q) : level_request_timed(l, &q, index);
-    if (answer == TIMED_PENDING && is_prefetch(a->kind)) {
-        *ret_when = now + l->k.tag;
-        return TIMED_DONE;
-    }
-    *ret_when = q.when;
-    return answer;
 }
 
 static enum timed_answer send_up(struct request *q)
@@ -208,30 +175,9 @@ enum timed_answer level_dma(struct level *l, struct request *q)
     return answer;
 }
 
-static void prefetch(struct level *l, const struct request *cause, paddr pa)
-{
-    struct timed_access a = *cause->a;
-    struct request q;
-
-    a.pa = pa;
-    a.kind = cause->exclusive ? TIMED_PREFETCH_WRITE : TIMED_PREFETCH;
-    q = request_of(&a, cause->now + l->k.tag, cause->timed);
-    q.prefetch = true;
-    if (level_subtree(l, q.line) || (q.timed && mshr_find(l, q.line, q.now) >= 0)) {
-        l->n->pfRedundant++;
-        return;
-    }
-    if ((q.timed && level_is_congested(l)) ||
-        (q.timed ? level_request_timed : level_request_atomic)(l, &q, -1) == TIMED_BUSY)
-        l->n->pfDropped++;
-    else
-        l->n->pfIssued++;
-}
-
 void level_train(struct level *l, const struct request *q, struct prefetch_seen *seen)
 {
     const struct timed_access *a = q->a;
-    struct prefetch_list list = {0};
 
     if (!is_demand(a->kind) || (seen->hit && !seen->first_use && !l->k.prefetch_on_hits))
         return;
@@ -241,7 +187,83 @@ void level_train(struct level *l, const struct request *q, struct prefetch_seen 
     seen->kind = a->kind;
     seen->core = a->core;
     seen->wrong_path = a->wrong_path;
-    l->prefetcher_ops->notify(l->prefetcher, seen, &list);
-    for (u32 i = 0; i < list.count; i++)
-        prefetch(l, q, list.line[i]);
+    l->wanted.count = 0;
+    l->prefetcher_ops->notify(l->prefetcher, seen, &l->wanted);
+    ASSERT(l->wanted.count <= PREFETCH_MAX);
+    l->wanted_at = q->now + l->k.tag;
+}
+
+static void prefetch(struct level *l, const struct timed_access *cause, bool timed, paddr pa)
+{
+    struct timed_access a = *cause;
+    struct request q;
+
+    a.pa = pa;
+    a.kind = cause->kind == TIMED_WRITE ? TIMED_PREFETCH_WRITE : TIMED_PREFETCH;
+    q = request_of(&a, l->wanted_at, timed);
+    q.prefetch = true;
+    if (level_subtree(l, q.line) || (timed && mshr_find(l, q.line, q.now) >= 0)) {
+        l->n->pfRedundant++;
+        return;
+    }
+    if (timed ? level_is_congested(l) || level_request_timed(l, &q, -1) == TIMED_BUSY
+              : level_request_atomic(l, &q, -1) == TIMED_BUSY)
+        l->n->pfDropped++;
+    else
+        l->n->pfIssued++;
+}
+
+// All levels that the access came to have its line by now; before, a prefetch of one of them could
+// take away again what those above were about to get.
+static void run_prefetches(struct level *l, const struct timed_access *a, bool timed)
+{
+    u64 line = level_line(a->pa);
+
+    for (; l; l = level_below_of(l, line)->level) {
+        struct prefetch_list *list = &l->wanted;
+
+        for (u32 i = 0; i < list->count; i++)
+            prefetch(l, a, timed, list->line[i]);
+        list->count = 0;
+    }
+}
+
+tick level_atomic(struct level *l, const struct timed_access *a, i64 index)
+{
+    struct request q = request_of(a, 0, false);
+
+    if (is_dma(l, a->kind)) {
+        level_dma(l, &q);
+        return q.when;
+    }
+    level_request_atomic(l, &q, index);
+    run_prefetches(l, a, false);
+    return q.when;
+}
+
+enum timed_answer level_access(struct level *l, const struct timed_access *a, i64 index, tick now,
+                               struct timed_client *client, u32 token, tick *ret_when)
+{
+    struct request q;
+    enum timed_answer answer;
+
+    if (level_is_congested(l)) {
+        *ret_when = now + 4 * l->period;
+        return TIMED_BUSY;
+    }
+    q = request_of(a, now, true);
+    q.client = is_prefetch(a->kind) ? NULL : client;
+    q.token = token;
+    if (is_dma(l, a->kind)) {
+        answer = level_dma(l, &q);
+    } else {
+        answer = level_request_timed(l, &q, index);
+        if (answer != TIMED_BUSY)
+            run_prefetches(l, a, true);
+    }
+    *ret_when = q.when;
+    if (answer != TIMED_PENDING || !is_prefetch(a->kind))
+        return answer;
+    *ret_when = now + l->k.tag;
+    return TIMED_DONE;
 }

@@ -139,6 +139,8 @@ struct level {
     struct net_slices slices;   // which of its interconnect's slices this is one of
     struct component *prefetcher;
     const struct prefetcher_ops *prefetcher_ops;
+    struct prefetch_list wanted; // by the prefetcher, when the access is done
+    tick wanted_at;
 
     // ---- what is in flight; nothing of it is saved
     tick *mshr_ready; // 0 or past: free
@@ -199,6 +201,12 @@ struct probe {
 };
 
 // ---- tags (cache_tags.c)
+
+// Whatever address a device comes up with: the line's number fits a tag word.
+static inline u64 level_line(paddr pa)
+{
+    return pa >> TIMED_LINE_SHIFT & ~(u64)0 >> LINE_SHIFT;
+}
 
 static inline u64 level_set(const struct level *l, u64 line)
 {
@@ -298,7 +306,7 @@ tick level_put_below(struct level *l, u64 line, u8 flags, bool gone, tick now, b
 // `index`: the line's, or -1 (level_find).
 enum timed_answer level_request_timed(struct level *l, struct request *q, i64 index);
 enum timed_answer level_request_atomic(struct level *l, struct request *q, i64 index);
-// Shows the access to the level's prefetcher and asks for the lines that it wants.
+// Shows the access to the level's prefetcher and notes the lines that it wants.
 void level_train(struct level *l, const struct request *q, struct prefetch_seen *seen);
 enum timed_answer level_dma(struct level *l, struct request *q);
 tick level_atomic(struct level *l, const struct timed_access *a, i64 index);

@@ -320,6 +320,11 @@ ALIKE enum timed_answer request(struct level *l, struct request *q, i64 index, b
         probe_others(l, q, &s, timed && !s.waits);
     use(l, q, &s);
     settle(l, q, &s, timed && !s.waits);
+    // It may have left and come again while it is under way.
+    if (s.waits && s.index >= 0 && l->tags[s.index] & LINE_VALID) {
+        l->tags[s.index] |= LINE_INFLIGHT;
+        l->mshr[s.under_way].index = s.index;
+    }
     ret = answer(l, q, &s, here);
     if (UNLIKELY(l->prefetcher != NULL))
         train(l, q, &s);

@@ -365,6 +365,59 @@ static void at_rest_after_all_is_done(void **arg)
     sim_release(&x.sim);
 }
 
+static void a_reset_forgets_what_is_under_way(void **arg)
+{
+    struct fixture x;
+    tick when;
+
+    fixture_new(&x, TWO_LEVELS, NULL);
+    assert_int_equal(timed(&x, "a", TIMED_WRITE, 0x1000, 0, 1, &when), TIMED_PENDING);
+    event_queue_run(&x.sim.queue, 3 * CYCLE);
+    sim_reset(&x.sim);
+    run(&x);
+    assert_int_equal(x.told, 0);
+    assert_true(drained(&x));
+    assert_int_equal(complete(&x, "a", TIMED_WRITE, 0x1000, 100 * CYCLE),
+                     (100 + 2 + 5 + 50 + 3 + 2) * CYCLE);
+    sim_release(&x.sim);
+}
+
+static void a_line_that_left_while_under_way_comes_when_its_data_come(void **arg)
+{
+    struct fixture x;
+    tick when;
+
+    fixture_new(&x,
+                "l1 cache next=m.mem size=64 ways=1 tag_latency=2 data_latency=3 "
+                "response_latency=4 mshrs=2",
+                MEMORY, NULL);
+    assert_int_equal(timed(&x, "l1", TIMED_READ, 0x1000, 0, 1, &when), TIMED_PENDING);
+    assert_int_equal(timed(&x, "l1", TIMED_READ, 0x2000, 1000, 2, &when), TIMED_PENDING);
+    assert_int_equal(state(&x, "l1", 0x1000), 'I');
+    assert_int_equal(timed(&x, "l1", TIMED_READ, 0x1000, 2000, 3, &when), TIMED_PENDING);
+    assert_int_equal(timed(&x, "l1", TIMED_READ, 0x1000, 3000, 4, &when), TIMED_PENDING);
+    run(&x);
+    assert_int_equal(x.done[3], MISS);
+    assert_int_equal(x.done[4], MISS);
+    assert_int_equal(count(&x, "mem", "numReads"), 2);
+    sim_release(&x.sim);
+}
+
+static void any_address_will_do(void **arg)
+{
+    struct fixture x;
+    paddr pa = 0xf123456789abcdef;
+
+    fixture_new(&x, TWO_LEVELS, NULL);
+    complete(&x, "a", TIMED_WRITE, pa, 0);
+    complete(&x, "a", TIMED_DMA_WRITE, pa + 64, 200 * CYCLE);
+    assert_true(port(&x, "a")->probe(at(&x, "a"), pa));
+    for (u32 i = 0; i < 64; i++)
+        atomic(&x, "b", TIMED_WRITE, pa + i * KiB(4));
+    assert_false(port(&x, "a")->probe(at(&x, "a"), pa));
+    sim_release(&x.sim);
+}
+
 static void wrong_paths_are_counted_apart(void **arg)
 {
     struct fixture x;
@@ -404,6 +457,9 @@ int main(void)
         cmocka_unit_test(one_that_runs_ahead_takes_no_earlier_port),
         cmocka_unit_test(software_prefetches_are_never_pending),
         cmocka_unit_test(at_rest_after_all_is_done),
+        cmocka_unit_test(a_reset_forgets_what_is_under_way),
+        cmocka_unit_test(a_line_that_left_while_under_way_comes_when_its_data_come),
+        cmocka_unit_test(any_address_will_do),
         cmocka_unit_test(wrong_paths_are_counted_apart),
     };
 

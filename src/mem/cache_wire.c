@@ -73,7 +73,7 @@ static bool connect_one(struct level *l, struct level_below *b, const char *path
     if (below->child_count == LEVEL_CHILDREN)
         return error_set(err, ERROR_INPUT, "%s has more than %u levels above it", path,
                          LEVEL_CHILDREN);
-    if (below->child_count && b->link.net && below->slices.count != l->below_by.count)
+    if (below->child_count && MAX(below->slices.count, 1) != MAX(l->below_by.count, 1))
         return error_set(err, ERROR_INPUT, "%s is a slice in more than one way", path);
     b->level = below;
     b->port = below->child_count++;
@@ -246,6 +246,7 @@ void level_reset(struct level *l)
         l->job[i].next = i < jobs ? i + 1 : 0;
     l->free_job = 1;
     l->mshr_next = 0;
+    l->wanted.count = 0;
     for (u64 i = 0; i < l->k.mshrs; i++) {
         l->mshr[i] = (struct mshr){.index = -1};
         l->mshr_line[i] = 0;

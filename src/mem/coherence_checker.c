@@ -122,7 +122,7 @@ static void check_line(struct checker *k, paddr pa)
     struct error err;
 
     k->n.lineChecks++;
-    if (!level_check_line(k->level, pa >> TIMED_LINE_SHIFT, &err))
+    if (!level_check_line(k->level, level_line(pa), &err))
         sim_fail(&k->base, &err);
 }
 

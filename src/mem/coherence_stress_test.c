@@ -2,25 +2,60 @@
 // Random accesses of several cores and a device to a few lines in tiny caches, atomic and timed
 // mixed, in hierarchies of all kinds: after each access the line it was about is coherent, from
 // time to time all are; everybody is told; at the end everything comes to rest.
+#include "base/hash.h"
 #include "base/rng.h"
 #include "mem/cache_test.h"
 
-const struct component_type *const test_extra_types[] = {NULL};
+#include <stdlib.h>
 
-#define FOUR_L1(next)                                                                             \
-    "a cache size=256 ways=2 mshrs=2 targets=3 next=" next, "b cache size=256 ways=2 next=" next, \
-        "c cache size=128 ways=1 replacement=random next=" next,                                  \
+// Asks for lines that nobody may ever want.
+#define NOISE_STATE(F, FA, FE, FV) F(u64, random)
+
+COMPONENT_LISTS(noise, NO_ROWS, NOISE_STATE, NO_ROWS, NO_ROWS);
+
+struct noise {
+    struct component base;
+    struct noise_params p;
+    struct noise_state st;
+    struct noise_stats n;
+};
+
+static void noise_notify(struct component *c, const struct prefetch_seen *seen,
+                         struct prefetch_list *list)
+{
+    struct rng rng = {((struct noise *)c)->st.random};
+
+    while (list->count < rng_below(&rng, 4))
+        list->line[list->count++] = rng_below(&rng, 60) * TIMED_LINE;
+    ((struct noise *)c)->st.random = rng.state;
+}
+
+static const struct prefetcher_ops noise_ops = {.notify = noise_notify};
+static const struct component_type noise_type = {
+    .name = "noise",
+    .doc = "Prefetcher of a unit test",
+    COMPONENT_LAYOUT(noise),
+    .provides = {IFACE(prefetcher, &noise_ops)},
+};
+
+const struct component_type *const test_extra_types[] = {&noise_type, NULL};
+
+#define FOUR_L1(next)                                                          \
+    "a cache size=256 ways=2 mshrs=2 targets=3 prefetcher=m.noise next=" next, \
+        "b cache size=256 ways=2 next=" next,                                  \
+        "c cache size=128 ways=1 replacement=random next=" next,               \
         "d cache size=512 ways=8 next=" next
-#define MEMORY "mem fixed_memory latency=60ns gap=5ns queue=2"
-#define FOUR_L2(how, next)                                                       \
-    "a cache size=128 ways=2 next=m.p", "ai cache size=128 ways=1 next=m.p",     \
-        "b cache size=128 ways=2 next=m.q", "bi cache size=128 ways=1 next=m.q", \
-        "p cache size=512 ways=4 next=" next " inclusion=" how,                  \
+#define MEMORY "mem fixed_memory latency=60ns gap=5ns queue=2", "noise noise"
+#define FOUR_L2(how, next)                                                            \
+    "a cache size=128 ways=2 next=m.p", "ai cache size=128 ways=1 next=m.p",          \
+        "b cache size=128 ways=2 next=m.q", "bi cache size=128 ways=1 next=m.q",      \
+        "p cache size=512 ways=4 prefetcher=m.noise prefetch_on_hits=true next=" next \
+        " inclusion=" how,                                                            \
         "q cache size=256 ways=2 mshrs=2 targets=2 write_buffers=1 next=" next " inclusion=" how
 
 struct hierarchy {
     const char *name;
-    const char *lines[16];
+    const char *lines[20];
     const char *ports[10]; // of cores
     const char *device;
 };
@@ -86,59 +121,66 @@ static const struct hierarchy hierarchies[] = {
      {"a", "b", "c", "d"},
      "l3"},
     {"three levels, inclusive",
-     {FOUR_L2("inclusive", "m.l3"), "l3 cache size=1KiB ways=4 next=m.mem mshrs=3", MEMORY},
+     {FOUR_L2("inclusive", "m.l3"),
+      "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem mshrs=3", MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"three levels, inclusive, MOESI",
-     {FOUR_L2("inclusive", "m.l3"), "l3 cache size=1KiB ways=4 next=m.mem protocol=moesi", MEMORY},
+     {FOUR_L2("inclusive", "m.l3"),
+      "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem protocol=moesi", MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"three levels, NINE in inclusive",
-     {FOUR_L2("nine", "m.l3"), "l3 cache size=1KiB ways=4 next=m.mem", MEMORY},
+     {FOUR_L2("nine", "m.l3"), "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem", MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"three levels, NINE in inclusive, MOESI",
-     {FOUR_L2("nine", "m.l3"), "l3 cache size=1KiB ways=4 next=m.mem protocol=moesi", MEMORY},
+     {FOUR_L2("nine", "m.l3"),
+      "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem protocol=moesi", MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"three levels, exclusive in inclusive",
-     {FOUR_L2("exclusive", "m.l3"), "l3 cache size=1KiB ways=4 next=m.mem", MEMORY},
+     {FOUR_L2("exclusive", "m.l3"), "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem",
+      MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"three levels, exclusive in inclusive, MOESI",
      {FOUR_L2("exclusive protocol=moesi", "m.l3"),
-      "l3 cache size=1KiB ways=4 next=m.mem protocol=moesi", MEMORY},
+      "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem protocol=moesi", MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"three levels, inclusive in exclusive",
-     {FOUR_L2("inclusive", "m.l3"), "l3 cache size=1KiB ways=4 next=m.mem inclusion=exclusive",
-      MEMORY},
+     {FOUR_L2("inclusive", "m.l3"),
+      "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem inclusion=exclusive", MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"three levels, inclusive in exclusive, MOESI",
      {FOUR_L2("inclusive", "m.l3"),
-      "l3 cache size=1KiB ways=4 next=m.mem inclusion=exclusive protocol=moesi", MEMORY},
+      "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem inclusion=exclusive protocol=moesi",
+      MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"three levels, NINE in NINE",
-     {FOUR_L2("nine", "m.l3"), "l3 cache size=1KiB ways=4 next=m.mem inclusion=nine", MEMORY},
+     {FOUR_L2("nine", "m.l3"),
+      "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem inclusion=nine", MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"three levels, NINE in NINE, MOESI",
-     {FOUR_L2("nine", "m.l3"), "l3 cache size=1KiB ways=4 next=m.mem inclusion=nine protocol=moesi",
+     {FOUR_L2("nine", "m.l3"),
+      "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem inclusion=nine protocol=moesi",
       MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"three levels, NINE before a directory and an exclusive cache, MOESI",
      {FOUR_L2("nine", "m.dir"), "dir directory entries=32 ways=4 next=m.l3 protocol=moesi",
-      "l3 cache size=1KiB ways=4 next=m.mem inclusion=exclusive", MEMORY},
+      "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem inclusion=exclusive", MEMORY},
      {"a", "ai", "b", "bi"},
      "dir"},
     {"clusters with a bus each",
      {"a cache size=128 ways=2 next=m.p", "ai cache size=128 ways=1 next=m.p",
       "b cache size=128 ways=2 next=m.q", "bi cache size=256 ways=2 next=m.q",
       "p snoop_bus next=m.l3", "q snoop_bus next=m.l3 protocol=moesi",
-      "l3 cache size=1KiB ways=4 next=m.mem", MEMORY},
+      "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem", MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"clusters with a directory each",
@@ -146,7 +188,7 @@ static const struct hierarchy hierarchies[] = {
       "b cache size=128 ways=2 next=m.q", "bi cache size=256 ways=2 next=m.q",
       "p directory entries=8 ways=2 next=m.l3",
       "q directory entries=4 ways=2 next=m.l3 protocol=moesi",
-      "l3 cache size=1KiB ways=4 next=m.mem protocol=moesi", MEMORY},
+      "l3 cache size=1KiB ways=4 prefetcher=m.noise next=m.mem protocol=moesi", MEMORY},
      {"a", "ai", "b", "bi"},
      "l3"},
     {"slices on a crossbar",
@@ -170,13 +212,15 @@ static const struct hierarchy hierarchies[] = {
      "l2"},
 };
 
-static void stress(const struct hierarchy *h, u64 seed, bool use_timed, u64 accesses)
+// Returns a hash of the state that it leaves.
+static u64 stress(const struct hierarchy *h, u64 seed, bool use_timed, u64 accesses)
 {
     struct fixture x;
     struct rng rng = {seed};
     struct error err;
     u32 cores = 0, expected = 0, token = 0;
     tick now = 0;
+    u64 hash;
 
     x = (struct fixture){.client.done = fixture_done};
     sim_init(&x.sim);
@@ -232,29 +276,43 @@ static void stress(const struct hierarchy *h, u64 seed, bool use_timed, u64 acce
     assert_true(drained(&x));
     if (!coherence_check(&x.sim, &err))
         fail_msg("%s: %s", h->name, err.message);
+    hash = hash64_more(sim_hash(&x.sim), x.done, sizeof(x.done));
     sim_release(&x.sim);
+    return hash;
 }
 
 static void atomic_accesses_stay_coherent(void **arg)
 {
     for (size_t i = 0; i < ARRAY_SIZE(hierarchies); i++)
-        for (u64 seed = 1; seed <= 20; seed++)
+        for (u64 seed = 1; seed <= 5; seed++)
             stress(&hierarchies[i], seed, false, 3000);
 }
 
 static void timed_and_atomic_accesses_stay_coherent(void **arg)
 {
     for (size_t i = 0; i < ARRAY_SIZE(hierarchies); i++)
-        for (u64 seed = 1; seed <= 20; seed++)
+        for (u64 seed = 1; seed <= 5; seed++)
             stress(&hierarchies[i], seed, true, 3000);
 }
 
-int main(void)
+static void the_same_accesses_leave_the_same_state(void **arg)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(hierarchies); i++)
+        assert_int_equal(stress(&hierarchies[i], 7, true, 2000),
+                         stress(&hierarchies[i], 7, true, 2000));
+}
+
+// By hand, longer: coherence_stress_test SEEDS.
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(atomic_accesses_stay_coherent),
         cmocka_unit_test(timed_and_atomic_accesses_stay_coherent),
+        cmocka_unit_test(the_same_accesses_leave_the_same_state),
     };
 
+    for (u64 seed = 100; argc > 1 && seed < 100 + strtoul(argv[1], NULL, 10); seed++)
+        for (size_t i = 0; i < ARRAY_SIZE(hierarchies); i++)
+            stress(&hierarchies[i], seed, seed & 1, 20000);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

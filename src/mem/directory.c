@@ -98,14 +98,14 @@ static enum timed_answer timed_access(struct component *c, const struct timed_ac
     struct level *l = level_of(c);
 
     now = MAX(now, c->sim->queue.now);
-    if (!level_take_port(l, a->pa >> TIMED_LINE_SHIFT, now, ret_when))
+    if (!level_take_port(l, level_line(a->pa), now, ret_when))
         return TIMED_BUSY;
     return level_access(l, a, -1, now, client, token, ret_when);
 }
 
 static bool timed_probe(const struct component *c, paddr pa)
 {
-    return level_subtree(level_of(c), pa >> TIMED_LINE_SHIFT) != 0;
+    return level_subtree(level_of(c), level_line(pa)) != 0;
 }
 
 static const struct timed_port_ops timed_ops = {

@@ -261,8 +261,8 @@ static struct component *target_of(struct component *c, paddr pa, const struct t
     struct interconnect *x = interconnect_of(c);
     struct net_slices slices = interconnect_slices(x);
     struct error err;
-    struct component *target = component_lookup(
-        c->sim, x->targets[net_slices_which(&slices, pa >> TIMED_LINE_SHIFT)], &err);
+    struct component *target =
+        component_lookup(c->sim, x->targets[net_slices_which(&slices, level_line(pa))], &err);
 
     ASSERT(target);
     *ret = component_interface(target, "timed_port");

@@ -44,7 +44,8 @@ struct timed_access {
 };
 
 enum timed_answer {
-    TIMED_DONE,    // *ret_when: when it is complete (a hit); nothing else follows
+    TIMED_DONE,    // *ret_when: when it is complete; nothing else follows (a hit, or a miss whose
+                   // end is known: of a cache below)
     TIMED_PENDING, // done() follows, also when the access shares a miss with others
     TIMED_BUSY,    // no port, bank, MSHR or buffer is free; nothing was taken; *ret_when: ask then
 };
