@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The DRAM controller's insides. dram.c: the component, its queues and answers; dram_schedule.c:
-// which command is issued when; dram_command.c: what a command does to the devices;
-// dram_address.c: where a line lies.
+// The DRAM controller's insides. dram.c: the component; dram_queue.c: its queues and answers;
+// dram_schedule.c: which command is issued when; dram_command.c: what a command does to the
+// devices; dram_address.c: where a line lies.
 //
 // Time is in clocks of the command bus (cycles of tCK from tick 0). A channel is a state machine
 // that is stepped at its `wake` clock, issues at most one command and says when it can do something
@@ -256,9 +256,20 @@ static inline bool dram_is_write(u32 kind)
     return kind == DRAM_WR || kind == DRAM_WRA;
 }
 
-// dram.c, for the scheduler: the last burst of the request was issued at clock `now`.
+// dram_queue.c
+enum timed_answer dram_request(struct dram *d, const struct timed_access *a, tick now,
+                               struct timed_client *client, u32 token, tick *ret_when);
+void dram_schedule_issue(struct dram *d); // wakes were changed
+void dram_issue_due(struct dram *d);
+void dram_respond_due(struct dram *d);
+void dram_queues_clear(struct dram *d);
+// For the scheduler: the last burst of the request was issued at clock `now`.
 void dram_finish(struct dram *d, u32 channel, struct dram_queue *queue, u32 position, u64 now);
 
+static inline bool dram_has_requests(const struct dram_channel_work *w)
+{
+    return w->reads.count || w->writes.count;
+}
 static inline void dram_raise(u64 *when, u64 to)
 {
     *when = MAX(*when, to);
