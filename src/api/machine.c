@@ -385,9 +385,8 @@ bool facet_machine_run_until(struct facet_machine *machine, uint64_t insts, uint
         switching_next(&machine->switching, &next_insts, &next_when);
         next_insts = MIN(next_insts, insts);
         next_when = MIN(next_when, ticks);
-        if (!(machine->computer
-                  ? api_run_computer(machine, next_insts, next_when, ret_result, err)
-                  : run_program(machine, next_insts, next_when, ret_result, err)))
+        if (!(machine->computer ? api_run_computer(machine, next_insts, next_when, ret_result, err)
+                                : run_program(machine, next_insts, next_when, ret_result, err)))
             return false;
         seconds += ret_result->seconds;
         ret_result->seconds = seconds;

@@ -32,8 +32,8 @@ struct facet_machine {
     struct computer *computer;          // owned; NULL until a computer is booted
     struct dyn_batch *batch;            // owned; of a traced machine
     struct insn_trace *trace;           // owned; NULL: none
-    struct switching switching; // of CPU models
-    u64 switches; // done so far
+    struct switching switching;         // of CPU models
+    u64 switches;                       // done so far
     struct console_file *console;       // owned (api/console.c); NULL: none
     struct strbuf dumps;                // of statistics, as text
     u64 *stats_before;                  // owned; facet_machine_reset_stats; NULL: never

@@ -73,7 +73,7 @@ bool cli_apply_settings(struct facet_machine *machine, const struct cli_args *ar
             good = apply_trace(machine, value, err);
         else if (strcmp(option->name, "stats-file") == 0)
             good = facet_stats_file_check(value, err);
-            else if (strcmp(option->name, "warm") == 0)
+        else if (strcmp(option->name, "warm") == 0)
             good = facet_machine_set(machine, "warm", "true", err);
         else if (strcmp(option->name, "traced") == 0)
             good = facet_machine_set(machine, "traced", "true", err);

@@ -200,10 +200,8 @@ static inline void core_sync(struct core *c, enum core_sync why)
 // that of the time stamp counter).
 static inline void core_set_time(struct core *c, tick base, u64 insts, u32 period, u32 share)
 {
-    c->time = (struct core_time){.base = base,
-                                 .insts = insts,
-                                 .period = period ? period : c->time.period,
-                                 .share = share};
+    c->time = (struct core_time){
+        .base = base, .insts = insts, .period = period ? period : c->time.period, .share = share};
     c->run_budget = c->budget;
 }
 

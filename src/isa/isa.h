@@ -133,7 +133,7 @@ struct dyn_batch {
     // batch then keeps them.
     void (*consume)(struct dyn_batch *b);
     bool grows;
-    void *ctx;                            // of the consumer
+    void *ctx; // of the consumer
     struct dyn_inst *inst;
     struct mem_ref *mem;
     u32 n_inst, n_mem;

@@ -100,7 +100,8 @@ void pc_publish(struct component *pc);
 bool pc_set_processor(struct component *pc, struct processor *processor, bool warm,
                       struct error *err) MUST_CHECK;
 // Changes the model of core `number`, between runs.
-bool pc_switch(struct component *pc, u32 number, enum model_kind kind, struct error *err) MUST_CHECK;
+bool pc_switch(struct component *pc, u32 number, enum model_kind kind,
+               struct error *err) MUST_CHECK;
 struct models *pc_models(const struct component *pc);
 
 // The breakpoints that hold from now on; borrowed until the next call. NULL: none. `code`: those on

@@ -28,18 +28,18 @@
 // turns are one behind the other in time, so that time never goes back for anybody: a core runs
 // `share` times faster than its clock in its turn. With one core in the round it lasts until
 // something else comes up.
-#define PC_STATE(F, FA, FE, FV)                        \
-    F(tick, round)    /* when it began */              \
-    F(u64, mask)      /* the cores in it */            \
-    F(u64, done)      /* cycles of the turn */         \
-    F(u64, insts)     /* of all cores */               \
-    F(tick, progress) /* when the guest last got on */ \
-    F(u64, started)   /* cores that ever had a turn */ \
+#define PC_STATE(F, FA, FE, FV)                                                        \
+    F(tick, round)               /* when it began */                                   \
+    F(u64, mask)                 /* the cores in it */                                 \
+    F(u64, done)                 /* cycles of the turn */                              \
+    F(u64, insts)                /* of all cores */                                    \
+    F(tick, progress)            /* when the guest last got on */                      \
+    F(u64, started)              /* cores that ever had a turn */                      \
     FA(tick, local, PC_MAX_CPUS) /* times of cores, with models that have their own */ \
-    F(u32, share)     /* cores in mask; 0: no round */ \
-    F(u32, rank)      /* of the turn */                \
-    F(u32, turn)      /* the core */                   \
-    F(u32, told)      /* of cores not started */
+    F(u32, share)                /* cores in mask; 0: no round */                      \
+    F(u32, rank)                 /* of the turn */                                     \
+    F(u32, turn)                 /* the core */                                        \
+    F(u32, told)                 /* of cores not started */
 
 // gem5's names where gem5 has the quantity.
 #define PC_STATS(S, SV, SH, SG, SR)                                        \

@@ -69,7 +69,8 @@ const struct stat_set *se_stats(struct se_machine *m);
 
 struct cpu *se_cpu(struct se_machine *m, u32 number);
 // Changes the model of core `number` (~0: of all), between runs.
-bool se_switch(struct se_machine *m, u32 number, enum model_kind kind, struct error *err) MUST_CHECK;
+bool se_switch(struct se_machine *m, u32 number, enum model_kind kind,
+               struct error *err) MUST_CHECK;
 const struct models *se_models(const struct se_machine *m);
 // The simulated time now.
 tick se_now(const struct se_machine *m);

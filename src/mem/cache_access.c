@@ -221,7 +221,8 @@ static void prefetch(struct level *l, const struct request *cause, paddr pa)
         l->n->pfRedundant++;
         return;
     }
-    if ((q.timed && level_is_congested(l)) || (q.timed ? level_request_timed : level_request_atomic)(l, &q, -1) == TIMED_BUSY)
+    if ((q.timed && level_is_congested(l)) ||
+        (q.timed ? level_request_timed : level_request_atomic)(l, &q, -1) == TIMED_BUSY)
         l->n->pfDropped++;
     else
         l->n->pfIssued++;

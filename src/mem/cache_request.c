@@ -129,8 +129,8 @@ ALIKE enum timed_answer ask_below(struct level *l, struct request *q, struct sit
     if (timed)
         mshr_take(l, (u32)s->mshr, q->line, q->now, LEVEL_UNKNOWN, q->prefetch);
     if (b->level) {
-        answer = (timed ? level_request_timed : level_request_atomic)(b->level, &r,
-                                                                       level_find(b->level, q->line));
+        answer = (timed ? level_request_timed
+                        : level_request_atomic)(b->level, &r, level_find(b->level, q->line));
         if (answer == TIMED_BUSY) {
             l->mshr_ready[s->mshr] = 0;
             l->unknown--;
@@ -202,8 +202,7 @@ ALIKE void settle(struct level *l, struct request *q, struct situation *s, bool 
     if (s->index < 0 && keeps(l, q, s)) {
         u64 own = l->holds == HOLDS_TAGS ? flags & ~(u64)LINE_DIRTY : flags;
 
-        s->index =
-            level_fill(l, q->line, own | (q->prefetch ? LINE_PREFETCHED : 0), &when, timed);
+        s->index = level_fill(l, q->line, own | (q->prefetch ? LINE_PREFETCHED : 0), &when, timed);
         s->here = l->holds == HOLDS_DATA;
         if (l->prefetcher_ops && l->prefetcher_ops->filled)
             l->prefetcher_ops->filled(l->prefetcher, q->line << TIMED_LINE_SHIFT, q->prefetch);

@@ -282,7 +282,8 @@ static bool check_entry(const struct level *l, u64 index, struct error *err)
         level_set(l, line) != index / l->ways || level_find(l, line) != (i64)index)
         return error_set(err, ERROR_INPUT, "tags[%llu] is no tag", (unsigned long long)index);
     if (level_sharers(l, (i64)index) & ~children ||
-        (owner != LEVEL_NOBODY && (owner >= LEVEL_CHILDREN || !(level_sharers(l, (i64)index) >> owner & 1))))
+        (owner != LEVEL_NOBODY &&
+         (owner >= LEVEL_CHILDREN || !(level_sharers(l, (i64)index) >> owner & 1))))
         return error_set(err, ERROR_INPUT, "above[%llu]: there is nobody like that above",
                          (unsigned long long)index);
     return level_check_line(l, line, err);

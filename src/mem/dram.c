@@ -231,7 +231,7 @@ static bool loaded(const struct dram *d, u64 now)
         const struct dram_channel *c = &d->channels[i];
 
         if (c->counted > now || c->data_rank >= d->p.ranks || c->writing > 1 ||
-            !times_are_near(&c->command, 2, c->counted) || c->batch > DRAM_QUEUE_MOST)
+            !times_are_near(&c->command, 2, c->counted) || c->forced > 1)
             return false;
         for (u64 j = 0; j < d->p.ranks; j++)
             if (!loaded_rank(d, i * d->p.ranks + j, c->counted))

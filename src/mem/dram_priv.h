@@ -39,7 +39,7 @@ enum { DRAM_CHANNELS_MOST = 32, DRAM_RANKS_MOST = 8, DRAM_QUEUE_MOST = 512 };
     P(u32, write_queue, 64, 1, DRAM_QUEUE_MOST, "Writes queued in a channel")                      \
     P(u32, write_high, 85, 1, 100, "Percentage of the write queue at which writes are drained")    \
     P(u32, write_low, 50, 0, 99, "Percentage of the write queue at which reads go first again")    \
-    P(u32, write_batch, 16, 1, DRAM_QUEUE_MOST, "Writes at least before reads go first again")     \
+    P(u32, write_batch, 16, 1, DRAM_QUEUE_MOST, "Requests at least before the direction changes")  \
     P(u32, starvation_cap, 16, 1, 1000000, "Younger requests that may be served before one")       \
     PC(refresh, "all_bank", DRAM_REFRESHES, "Refresh of a rank")                                   \
     P(ticks, powerdown, 0, 0, TICKS_PER_SECOND, "Idle time until a rank powers down; 0: never")    \
@@ -129,9 +129,9 @@ struct dram_channel {
     u64 command;        // the command bus is free
     u64 data_end;       // the data bus is free
     u64 data_rank;      // who used it last
-    u64 writing, batch; // direction; writes of this turn
+    u64 writing, batch; // direction; requests of this turn
+    u64 forced;         // it writes because of the high watermark
     u64 counted;        // clocks in totalTicks
-    u64 pad;
 };
 _Static_assert(sizeof(struct dram_bank) == DRAM_BANK_WORDS * sizeof(u64), "words of a bank");
 _Static_assert(sizeof(struct dram_group) == DRAM_GROUP_WORDS * sizeof(u64), "words of a group");

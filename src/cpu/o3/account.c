@@ -3,8 +3,8 @@
 #include "cpu/o3/o3_priv.h"
 
 const char *const o3_cpi_names[O3_CPI_KINDS] = {
-    "base",    "icache",  "itlb",       "frontend",    "branch", "memory_order", "memory_l1",
-    "memory_l2", "memory_l3", "memory_dram", "store", "core", "serialised", "drain"};
+    "base",      "icache",    "itlb",        "frontend", "branch", "memory_order", "memory_l1",
+    "memory_l2", "memory_l3", "memory_dram", "store",    "core",   "serialised",   "drain"};
 
 const char *const o3_slot_names[O3_SLOTS_KINDS] = {"retiring", "bad_speculation", "frontend_bound",
                                                    "backend_bound"};

@@ -138,8 +138,8 @@ static bool translate(struct pipe *p, vaddr pc)
 
     if (f->page == pc >> CORE_PAGE_SHIFT || !p->itlb.c)
         return true;
-    switch (p->itlb.ops->access(p->itlb.c, pc, front_pa(&p->front, pc) & CORE_PAGE_MASK, p->time.now,
-                                &p->walker, &p->on_fetch_tlb, ++f->token, &when)) {
+    switch (p->itlb.ops->access(p->itlb.c, pc, front_pa(&p->front, pc) & CORE_PAGE_MASK,
+                                p->time.now, &p->walker, &p->on_fetch_tlb, ++f->token, &when)) {
     case TIMED_DONE:
         stall(p, when, 0, O3_CPI_ITLB);
         break;
@@ -172,8 +172,7 @@ static bool access_line(struct pipe *p, vaddr pc)
     if (!translate(p, pc))
         return false;
     p->o3->n.icacheAccesses++;
-    switch (
-        p->icache.ops->access(p->icache.c, &a, p->time.now, &p->on_fetch, ++f->token, &when)) {
+    switch (p->icache.ops->access(p->icache.c, &a, p->time.now, &p->on_fetch, ++f->token, &when)) {
     case TIMED_DONE:
         stall(p, when, p->o3->p.fetch_hit_cycles, O3_CPI_ICACHE);
         break;
@@ -362,8 +361,7 @@ static bool has_space(struct pipe *p, u32 n)
         p->o3->n.uopQueueFullEvents++;
         return false;
     }
-    return p->tail - p->head + n <= p->mask &&
-           p->branch_tail - p->branch_head < o->branches;
+    return p->tail - p->head + n <= p->mask && p->branch_tail - p->branch_head < o->branches;
 }
 
 // The next record, if it fits. False: no more in this cycle.
@@ -391,8 +389,7 @@ static bool fetch_one(struct pipe *p, struct room *room)
     }
     f->cur += records;
     insts = (u8)(o3_counts(d) + (f->cur == b->n_inst ? f->more : 0));
-    rename = p->time.cycle +
-             (f->from_cache ? p->o3->p.uop_cache_path : p->o3->p.decode_path);
+    rename = p->time.cycle + (f->from_cache ? p->o3->p.uop_cache_path : p->o3->p.decode_path);
     f->last_rename = rename = MAX(rename, f->last_rename);
     p->o3->n.fetchedInsts++;
     p->o3->n.wrongPathInsts += p->core->speculation != 0;

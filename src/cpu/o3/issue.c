@@ -62,7 +62,7 @@ void o3_complete(struct pipe *p, struct o3_slot *s, u64 done)
         u32 k = node % 4;
 
         node = c->node[k];
-        c->linked &= (u8)~(1u << k);
+        c->linked &= (u8) ~(1u << k);
         c->ready = MAX(c->ready, done);
         if (--c->n_wait == 0)
             o3_schedule(p, c, c->ready);

@@ -96,57 +96,57 @@ enum o3_slots {
 extern const char *const o3_slot_names[O3_SLOTS_KINDS];
 
 // gem5's names where gem5 has the quantity.
-#define O3_STATS(S, SV, SH, SG, SR)                                                               \
-    S(numCycles, "Cycle", "Cycles simulated")                                                     \
-    S(committedInsts, "Count", "Instructions retired")                                            \
-    S(committedOps, "Count", "Micro-ops retired")                                                 \
-    SR(cpi, numCycles, committedInsts, "(Cycle/Count)", "Cycles per instruction")                 \
-    SR(ipc, committedInsts, numCycles, "(Count/Cycle)", "Instructions per cycle")                 \
-    SV(cpiStack, O3_CPI_KINDS, o3_cpi_names, "Cycle", "Where the cycles went")                    \
-    SV(slots, O3_SLOTS_KINDS, o3_slot_names, "Count", "Where the slots of dispatch went")         \
-    SG(slotsInFlight, "Count", "Slots dispatched, neither retired nor squashed yet")              \
-    S(fetchedInsts, "Count", "Instructions fetched, wrong paths included")                        \
-    S(wrongPathInsts, "Count", "Instructions fetched on wrong paths")                             \
-    S(fetchedBranches, "Count", "Branches fetched")                                               \
-    S(icacheAccesses, "Count", "Lines fetched from the instruction cache")                        \
-    S(icacheStallCycles, "Cycle", "Fetch waited for the instruction cache")                       \
-    S(itlbStallCycles, "Cycle", "Fetch waited for the instruction TLB")                           \
-    S(uopCacheHits, "Count", "Windows found in the micro-op cache")                               \
-    S(uopCacheMisses, "Count", "Windows decoded")                                                 \
-    S(uopQueueFullEvents, "Cycle", "Fetch waited for rename")                                     \
-    S(macroFused, "Count", "Compares fused with branches")                                        \
-    S(branches, "Count", "Branches retired")                                                      \
-    S(branchMispredicts, "Count", "Mispredicted branches that retired")                           \
-    S(conditionalMispredicts, "Count", "Those that are conditional")                              \
-    S(indirectMispredicts, "Count", "Those that are indirect jumps or calls")                     \
-    S(returnMispredicts, "Count", "Those that are returns")                                       \
-    S(wrongPathMispredicts, "Count", "Mispredictions on wrong paths")                             \
-    S(decodeResteers, "Count", "Branches whose target decode found")                              \
-    SR(mispredictRate, branchMispredicts, branches, "Ratio", "Mispredictions per branch")         \
-    S(renamedOps, "Count", "Micro-ops renamed")                                                   \
-    S(movesEliminated, "Count", "Moves done by renaming")                                         \
-    S(zeroIdioms, "Count", "Zero idioms done by renaming")                                        \
-    S(robFullEvents, "Cycle", "Rename waited for the reorder buffer")                             \
-    S(iqFullEvents, "Cycle", "Rename waited for a scheduler")                                     \
-    S(lqFullEvents, "Cycle", "Rename waited for the load queue")                                  \
-    S(sqFullEvents, "Cycle", "Rename waited for the store queue")                                 \
-    S(registersFullEvents, "Cycle", "Rename waited for a physical register")                      \
-    S(serialiseStallCycles, "Cycle", "Rename waited for an empty pipeline")                       \
-    S(serialisingInsts, "Count", "Instructions that waited for an empty pipeline")                \
-    S(issuedOps, "Count", "Micro-ops issued, replays included")                                   \
-    SH(issueWidth, 13, 1, "Count", "Micro-ops issued per cycle")                                  \
-    S(portConflicts, "Count", "Cycles that ready micro-ops waited for ports")                     \
-    S(squashedInsts, "Count", "Instructions dropped")                                             \
-    S(squashedOps, "Count", "Micro-ops dropped after rename")                                     \
-    S(loads, "Count", "Loads that accessed memory or a store in the queue")                       \
-    S(stores, "Count", "Stores retired")                                                          \
-    S(forwLoads, "Count", "Loads that got their data from a store in the queue")                  \
-    S(partialForwards, "Count", "Loads that waited for an overlapping store to leave the queue")  \
-    S(memOrderViolation, "Count", "Loads that had read too early, and all behind them")           \
-    S(dependenceWaits, "Count", "Loads held back by the memory dependence predictor")             \
-    S(cacheBlocked, "Count", "Loads that the data cache had no room for")                         \
-    S(storeBlocked, "Count", "Stores that the data cache had no room for")                        \
-    SH(loadLatency, 16, 0, "Cycle", "From issue to data")                                         \
+#define O3_STATS(S, SV, SH, SG, SR)                                                              \
+    S(numCycles, "Cycle", "Cycles simulated")                                                    \
+    S(committedInsts, "Count", "Instructions retired")                                           \
+    S(committedOps, "Count", "Micro-ops retired")                                                \
+    SR(cpi, numCycles, committedInsts, "(Cycle/Count)", "Cycles per instruction")                \
+    SR(ipc, committedInsts, numCycles, "(Count/Cycle)", "Instructions per cycle")                \
+    SV(cpiStack, O3_CPI_KINDS, o3_cpi_names, "Cycle", "Where the cycles went")                   \
+    SV(slots, O3_SLOTS_KINDS, o3_slot_names, "Count", "Where the slots of dispatch went")        \
+    SG(slotsInFlight, "Count", "Slots dispatched, neither retired nor squashed yet")             \
+    S(fetchedInsts, "Count", "Instructions fetched, wrong paths included")                       \
+    S(wrongPathInsts, "Count", "Instructions fetched on wrong paths")                            \
+    S(fetchedBranches, "Count", "Branches fetched")                                              \
+    S(icacheAccesses, "Count", "Lines fetched from the instruction cache")                       \
+    S(icacheStallCycles, "Cycle", "Fetch waited for the instruction cache")                      \
+    S(itlbStallCycles, "Cycle", "Fetch waited for the instruction TLB")                          \
+    S(uopCacheHits, "Count", "Windows found in the micro-op cache")                              \
+    S(uopCacheMisses, "Count", "Windows decoded")                                                \
+    S(uopQueueFullEvents, "Cycle", "Fetch waited for rename")                                    \
+    S(macroFused, "Count", "Compares fused with branches")                                       \
+    S(branches, "Count", "Branches retired")                                                     \
+    S(branchMispredicts, "Count", "Mispredicted branches that retired")                          \
+    S(conditionalMispredicts, "Count", "Those that are conditional")                             \
+    S(indirectMispredicts, "Count", "Those that are indirect jumps or calls")                    \
+    S(returnMispredicts, "Count", "Those that are returns")                                      \
+    S(wrongPathMispredicts, "Count", "Mispredictions on wrong paths")                            \
+    S(decodeResteers, "Count", "Branches whose target decode found")                             \
+    SR(mispredictRate, branchMispredicts, branches, "Ratio", "Mispredictions per branch")        \
+    S(renamedOps, "Count", "Micro-ops renamed")                                                  \
+    S(movesEliminated, "Count", "Moves done by renaming")                                        \
+    S(zeroIdioms, "Count", "Zero idioms done by renaming")                                       \
+    S(robFullEvents, "Cycle", "Rename waited for the reorder buffer")                            \
+    S(iqFullEvents, "Cycle", "Rename waited for a scheduler")                                    \
+    S(lqFullEvents, "Cycle", "Rename waited for the load queue")                                 \
+    S(sqFullEvents, "Cycle", "Rename waited for the store queue")                                \
+    S(registersFullEvents, "Cycle", "Rename waited for a physical register")                     \
+    S(serialiseStallCycles, "Cycle", "Rename waited for an empty pipeline")                      \
+    S(serialisingInsts, "Count", "Instructions that waited for an empty pipeline")               \
+    S(issuedOps, "Count", "Micro-ops issued, replays included")                                  \
+    SH(issueWidth, 13, 1, "Count", "Micro-ops issued per cycle")                                 \
+    S(portConflicts, "Count", "Cycles that ready micro-ops waited for ports")                    \
+    S(squashedInsts, "Count", "Instructions dropped")                                            \
+    S(squashedOps, "Count", "Micro-ops dropped after rename")                                    \
+    S(loads, "Count", "Loads that accessed memory or a store in the queue")                      \
+    S(stores, "Count", "Stores retired")                                                         \
+    S(forwLoads, "Count", "Loads that got their data from a store in the queue")                 \
+    S(partialForwards, "Count", "Loads that waited for an overlapping store to leave the queue") \
+    S(memOrderViolation, "Count", "Loads that had read too early, and all behind them")          \
+    S(dependenceWaits, "Count", "Loads held back by the memory dependence predictor")            \
+    S(cacheBlocked, "Count", "Loads that the data cache had no room for")                        \
+    S(storeBlocked, "Count", "Stores that the data cache had no room for")                       \
+    SH(loadLatency, 16, 0, "Cycle", "From issue to data")                                        \
     S(syncs, "Count", "Instructions that asked for the exact time")
 
 PARAM_STRUCT(o3_params, O3_PARAMS);

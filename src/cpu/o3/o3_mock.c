@@ -11,10 +11,10 @@
 
 enum { LINES_MAX = 4096, PENDING_MAX = 64, ASKED = 65536 };
 
-#define MEMORY_PARAMS(P, PR, PB, PS, PC)                                     \
-    P(u32, lines, 512, 1, LINES_MAX, "Lines")                                \
-    P(u32, hit, 1000, 0, 1000000, "Latency of a hit, ps")                    \
-    P(u32, miss, 50000, 1, 100000000, "Latency of a miss, ps")               \
+#define MEMORY_PARAMS(P, PR, PB, PS, PC)                       \
+    P(u32, lines, 512, 1, LINES_MAX, "Lines")                  \
+    P(u32, hit, 1000, 0, 1000000, "Latency of a hit, ps")      \
+    P(u32, miss, 50000, 1, 100000000, "Latency of a miss, ps") \
     P(u32, misses, 16, 1, PENDING_MAX, "Misses at a time")
 #define MEMORY_STATS(S, SV, SH, SG, SR) S(misses, "Count", "Misses")
 COMPONENT_LISTS(mock_memory, MEMORY_PARAMS, NO_ROWS, MEMORY_STATS, NO_ROWS);

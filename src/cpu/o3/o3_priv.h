@@ -8,12 +8,12 @@
 //     tail    the next to be fetched: disp..tail is what fetch and decode have ready
 #pragma once
 
+#include "cpu/bpred/bpred.h"
 #include "cpu/front.h"
 #include "cpu/o3/o3.h"
 #include "cpu/o3/o3_lists.h"
 #include "cpu/o3/o3_trace.h"
 #include "cpu/o3/uop_timing.h"
-#include "cpu/bpred/bpred.h"
 #include "sim/clock.h"
 #include "sim/sim.h"
 #include "sim/timed.h"
@@ -26,18 +26,19 @@
 
 enum {
     O3_RING_MAX = 4096,
-    O3_NONE = 0xffff,  // no slot, list or branch
-    O3_WHEEL = 1024,   // cycles; list number = cycle % O3_WHEEL
-    O3_SETS_MAX = 32,  // different sets of ports
+    O3_NONE = 0xffff, // no slot, list or branch
+    O3_WHEEL = 1024,  // cycles; list number = cycle % O3_WHEEL
+    O3_SETS_MAX = 32, // different sets of ports
     O3_STORES_MAX = 512,
     // Lists behind those of the wheel and of the stores.
     O3_LIST_STORE = O3_WHEEL,
     O3_LIST_OLDEST = O3_LIST_STORE + O3_STORES_MAX, // waits until it is the oldest
     O3_LIST_BARRIER,                                // waits behind a locked access
     O3_LISTS,
-    O3_FILTER = 1024,  // counters of addresses in flight
+    O3_FILTER = 1024, // counters of addresses in flight
     O3_BARRIERS = 512,
-    O3_SSIT = 4096, O3_LFST = 512, // entries of the dependence predictor's tables
+    O3_SSIT = 4096,
+    O3_LFST = 512,       // entries of the dependence predictor's tables
     O3_SCHEDULED = 0x80, // in `linked`: it holds a scheduler's entry
 };
 
@@ -49,19 +50,19 @@ enum o3_phase {
 };
 
 enum o3_flag {
-    O3_FIRST = 1 << 0,       // first micro-op of its instruction
-    O3_LAST = 1 << 1,        // last one
-    O3_FUSED = 1 << 2,       // takes no slot of its own
-    O3_SERIAL = 1 << 3,      // enters an empty pipeline, alone
+    O3_FIRST = 1 << 0,  // first micro-op of its instruction
+    O3_LAST = 1 << 1,   // last one
+    O3_FUSED = 1 << 2,  // takes no slot of its own
+    O3_SERIAL = 1 << 3, // enters an empty pipeline, alone
     O3_MISPREDICTED = 1 << 4,
     O3_WRONG_PATH = 1 << 5,
     O3_LOAD = 1 << 6,
-    O3_STORE = 1 << 7,       // the address of one
-    O3_DATA = 1 << 8,        // the data of one
+    O3_STORE = 1 << 7, // the address of one
+    O3_DATA = 1 << 8,  // the data of one
     O3_ATOMIC = 1 << 9,
-    O3_MOVE = 1 << 10,       // done by renaming
-    O3_ZERO = 1 << 11,       //
-    O3_NOTHING = 1 << 12,    // executes nothing
+    O3_MOVE = 1 << 10,    // done by renaming
+    O3_ZERO = 1 << 11,    //
+    O3_NOTHING = 1 << 12, // executes nothing
     O3_DEVICE = 1 << 13,
     O3_TRANSLATED = 1 << 14, // its TLB access is over
     O3_RESOLVE = 1 << 15,    // a mispredicted branch on the wheel, executed
@@ -84,10 +85,10 @@ struct o3_slot {
     u8 number; // in its instruction
     u8 insts;  // that end with it
     u8 src[4], dst[4];
-    u8 regs[O3_BANKS]; // physical registers that it takes
-    u8 linked;         // bit k: node k is in producer[k]'s list
-    u16 consumers;     // first node (slot * 4 + operand) that waits for the result
-    u16 node[4];       // next nodes
+    u8 regs[O3_BANKS];              // physical registers that it takes
+    u8 linked;                      // bit k: node k is in producer[k]'s list
+    u16 consumers;                  // first node (slot * 4 + operand) that waits for the result
+    u16 node[4];                    // next nodes
     u16 list, list_next, list_prev; // the list it is in, its neighbours
     u16 memory;                     // its place in the load or store queue
     u16 branch;                     // of the branch ring
@@ -136,14 +137,14 @@ struct o3_store {
     u64 known; // when its address is
     u64 data;  // when its data is there
     u16 size;
-    u8 piece; // of the lines it is in
+    u8 piece;                       // of the lines it is in
     bool wrong_path, device, asked; // asked: for its line, ahead of its turn
 };
 
 struct o3_set {
     u32 ports;
     u8 group, unit;
-    u64 summary;                    // words of `ready` that are not 0
+    u64 summary; // words of `ready` that are not 0
     u64 ready[O3_RING_MAX / 64];
 };
 
@@ -237,7 +238,7 @@ struct pipe {
     u16 store_filter[O3_FILTER], load_filter[O3_FILTER];
     u64 barrier[O3_BARRIERS];
     u64 barrier_head, barrier_tail;
-    u64 violation;       // position to replay from; O3_NO_POS: none
+    u64 violation;                         // position to replay from; O3_NO_POS: none
     vaddr violation_store, violation_load; // the pcs
 
     struct o3_fetch fetch;
@@ -246,19 +247,19 @@ struct pipe {
     u32 *ssit; // store sets: by pc, set + 1
     u64 *lfst; // by set: number of the last store fetched + 1
 
-    u64 quota;                // instructions that may still begin in this run
-    u64 done_insts;           // begun in this run
-    enum core_exit held;      // why the core left, for when the pipeline is empty
-    bool syncing;             // the core is in the middle of a block
+    u64 quota;           // instructions that may still begin in this run
+    u64 done_insts;      // begun in this run
+    enum core_exit held; // why the core left, for when the pipeline is empty
+    bool syncing;        // the core is in the middle of a block
     atomic_bool kicked;
     bool failed;
-    u64 last_retired;         // cycle
-    u8 refill;                // O3_CPI_BRANCH or O3_CPI_ORDER while the first micro-op behind a
-                              // squash has not come, else 0
-    bool active;              // something happened in this cycle
+    u64 last_retired; // cycle
+    u8 refill;        // O3_CPI_BRANCH or O3_CPI_ORDER while the first micro-op behind a
+                      // squash has not come, else 0
+    bool active;      // something happened in this cycle
     u32 n_dispatched, n_retired, n_issued; // in this cycle
     u32 slots_used;
-    u8 block_cause;                        // enum o3_cpi: why rename stopped
+    u8 block_cause; // enum o3_cpi: why rename stopped
     bool backend_stall;
 
     struct o3_port icache, dcache;
@@ -299,7 +300,8 @@ static inline tick o3_tick_after(const struct o3_time *t, u64 k)
 {
     u64 rest = k * t->part;
 
-    return t->now + k * t->whole + (rest > t->ahead ? (rest - t->ahead + t->hertz - 1) / t->hertz : 0);
+    return t->now + k * t->whole +
+           (rest > t->ahead ? (rest - t->ahead + t->hertz - 1) / t->hertz : 0);
 }
 
 void o3_time_skip(struct o3_time *t, u64 cycles);
@@ -312,8 +314,8 @@ static inline u64 o3_cycle_at(const struct o3_time *t, tick when)
         return t->cycle;
     if (LIKELY(when - t->now < 100000000))
         return t->cycle + (t->ahead + (when - t->now - 1) * t->hertz) / TICKS_PER_SECOND + 1;
-    return t->cycle +
-           (u64)((t->ahead + (u128)(when - t->now - 1) * t->hertz) / TICKS_PER_SECOND) + 1;
+    return t->cycle + (u64)((t->ahead + (u128)(when - t->now - 1) * t->hertz) / TICKS_PER_SECOND) +
+           1;
 }
 
 // ---- ring

@@ -22,12 +22,11 @@ void o3_trace_slot(struct pipe *p, u64 last, bool flushed)
     if (renamed || !flushed) {
         r.at[O3_STAGE_DISPATCH] = i->dispatched;
         for (u64 pos = first; pos <= last; pos++) {
-            r.at[O3_STAGE_ISSUE] =
-                MIN(r.at[O3_STAGE_ISSUE], p->info[pos & p->mask].issued);
+            r.at[O3_STAGE_ISSUE] = MIN(r.at[O3_STAGE_ISSUE], p->info[pos & p->mask].issued);
             if (!flushed)
-                r.at[O3_STAGE_COMPLETE] = pos == first ? o3_at(p, pos)->done
-                                                       : MAX(r.at[O3_STAGE_COMPLETE],
-                                                             o3_at(p, pos)->done);
+                r.at[O3_STAGE_COMPLETE] = pos == first
+                                              ? o3_at(p, pos)->done
+                                              : MAX(r.at[O3_STAGE_COMPLETE], o3_at(p, pos)->done);
         }
     }
     r.oldest_fetch = p->info[(flushed ? p->head : last + 1) & p->mask].fetched;

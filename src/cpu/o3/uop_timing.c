@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cpu/o3/uop_timing.h"
 
-#define KIND(n, text) {.name = #n, .doc = text,
+#define KIND(n, text) \
+    {                 \
+        .name = #n, .doc = text,
 #define GROUP(n, number, ports) .group[number] = (ports),
-#define T(c, l, i, u, p) .class[UOP_##c] = {.latency = (l), .interval = (i), .unit = (u), .ports = (p)},
+#define T(c, l, i, u, p) \
+    .class[UOP_##c] = {.latency = (l), .interval = (i), .unit = (u), .ports = (p)},
 // clang-format off
 #define END() },
 

@@ -23,8 +23,7 @@ static void stuck(const struct pipe *p, struct strbuf *b)
 
     if (p->head != p->disp)
         strbuf_printf(b, "the oldest micro-op (pc 0x%llx, class %u) waits for %s",
-                      (unsigned long long)p->info[p->head & p->mask].pc, s->class,
-                      waits_for(p, s));
+                      (unsigned long long)p->info[p->head & p->mask].pc, s->class, waits_for(p, s));
     else if (p->store_drained != p->store_next)
         strbuf_printf(b, "the store queue waits for the data cache");
     else if (p->fetch.hold == O3_HOLD_ICACHE)
@@ -62,8 +61,8 @@ void o3_watchdog(struct pipe *p)
 
     stuck(p, &b);
     dump(p);
-    error_set(&err, ERROR_HOST, "%s: nothing has retired for %llu cycles: %s",
-              p->o3->base.path, (unsigned long long)p->o3->p.watchdog, b.text);
+    error_set(&err, ERROR_HOST, "%s: nothing has retired for %llu cycles: %s", p->o3->base.path,
+              (unsigned long long)p->o3->p.watchdog, b.text);
     strbuf_release(&b);
     sim_fail(&p->o3->base, &err);
     o3_abandon(p);
