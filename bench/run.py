@@ -115,6 +115,11 @@ def columns(args, folder):
         facet = [os.path.abspath(args.facet), "exec", "--status-file", status]
         found.append(Column("plain", [*facet, "--"], status))
         found.append(Column("traced", [*facet, "--traced", "--"], status))
+        if args.models:
+            machine = [*facet, "--machine", args.machine]
+            found.append(Column("warm", [*machine, "--cpu", "functional", "--warm", "--"], status))
+            found.append(Column("timing", [*machine, "--cpu", "timing", "--"], status))
+            found.append(Column("o3", [*machine, "--cpu", "o3", "--"], status))
     return found
 
 
@@ -228,6 +233,8 @@ def main():
     parser.add_argument("--build", default=os.path.join(ROOT, "build"))
     parser.add_argument("--seconds", type=float, default=1.2)
     parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--models", action="store_true", help="also the CPU models with timing")
+    parser.add_argument("--machine", default="zen5@1.0", help="of these; default: %(default)s")
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
     found = {"schema_version": 1, "cpu": cpu_name(), "kernel": platform.release(),

@@ -344,6 +344,12 @@ void dram_checker_warm(struct dram_checker *c, u32 rank, u32 bank, u32 row)
     bank_of(c, rank, bank)->row = row;
 }
 
+void dram_checker_resume(struct dram_checker *c, u32 rank, u32 set, bool down)
+{
+    c->rank[rank].next_set = set;
+    c->rank[rank].is_down = down;
+}
+
 void dram_checker_skip(struct dram_checker *c, u64 clocks)
 {
     i64 by = (i64)clocks;

@@ -39,6 +39,8 @@ void dram_checker_reset(struct dram_checker *c, u64 now);
 const char *dram_checker_command(struct dram_checker *c, const struct dram_command *command);
 // A row was opened without commands (functional warming); row ~0: closed.
 void dram_checker_warm(struct dram_checker *c, u32 rank, u32 bank, u32 row);
+// After a reset: the set that a rank refreshes next, and whether it is in power-down.
+void dram_checker_resume(struct dram_checker *c, u32 rank, u32 set, bool down);
 // That many clocks passed in which a whole number of refreshes ran as before.
 void dram_checker_skip(struct dram_checker *c, u64 clocks);
 const char *dram_command_name(u32 kind);

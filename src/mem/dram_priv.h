@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The DRAM controller's insides. dram.c: the component, its queues and answers; dram_schedule.c:
-// which command is issued when; dram_command.c: what a command does to the devices;
-// dram_address.c: where a line lies.
+// The DRAM controller's insides. dram.c: the component; dram_queue.c: its queues and answers;
+// dram_schedule.c: which command is issued when; dram_command.c: what a command does to the
+// devices; dram_address.c: where a line lies.
 //
 // Time is in clocks of the command bus (cycles of tCK from tick 0). A channel is a state machine
 // that is stepped at its `wake` clock, issues at most one command and says when it can do something
@@ -39,7 +39,7 @@ enum { DRAM_CHANNELS_MOST = 32, DRAM_RANKS_MOST = 8, DRAM_QUEUE_MOST = 512 };
     P(u32, write_queue, 64, 1, DRAM_QUEUE_MOST, "Writes queued in a channel")                      \
     P(u32, write_high, 85, 1, 100, "Percentage of the write queue at which writes are drained")    \
     P(u32, write_low, 50, 0, 99, "Percentage of the write queue at which reads go first again")    \
-    P(u32, write_batch, 16, 1, DRAM_QUEUE_MOST, "Writes at least before reads go first again")     \
+    P(u32, write_batch, 16, 1, DRAM_QUEUE_MOST, "Requests at least before the direction changes")  \
     P(u32, starvation_cap, 16, 1, 1000000, "Younger requests that may be served before one")       \
     PC(refresh, "all_bank", DRAM_REFRESHES, "Refresh of a rank")                                   \
     P(ticks, powerdown, 0, 0, TICKS_PER_SECOND, "Idle time until a rank powers down; 0: never")    \
@@ -129,9 +129,9 @@ struct dram_channel {
     u64 command;        // the command bus is free
     u64 data_end;       // the data bus is free
     u64 data_rank;      // who used it last
-    u64 writing, batch; // direction; writes of this turn
+    u64 writing, batch; // direction; requests of this turn
+    u64 forced;         // it writes because of the high watermark
     u64 counted;        // clocks in totalTicks
-    u64 pad;
 };
 _Static_assert(sizeof(struct dram_bank) == DRAM_BANK_WORDS * sizeof(u64), "words of a bank");
 _Static_assert(sizeof(struct dram_group) == DRAM_GROUP_WORDS * sizeof(u64), "words of a group");
@@ -256,9 +256,20 @@ static inline bool dram_is_write(u32 kind)
     return kind == DRAM_WR || kind == DRAM_WRA;
 }
 
-// dram.c, for the scheduler: the last burst of the request was issued at clock `now`.
+// dram_queue.c
+enum timed_answer dram_request(struct dram *d, const struct timed_access *a, tick now,
+                               struct timed_client *client, u32 token, tick *ret_when);
+void dram_schedule_issue(struct dram *d); // wakes were changed
+void dram_issue_due(struct dram *d);
+void dram_respond_due(struct dram *d);
+void dram_queues_clear(struct dram *d);
+// For the scheduler: the last burst of the request was issued at clock `now`.
 void dram_finish(struct dram *d, u32 channel, struct dram_queue *queue, u32 position, u64 now);
 
+static inline bool dram_has_requests(const struct dram_channel_work *w)
+{
+    return w->reads.count || w->writes.count;
+}
 static inline void dram_raise(u64 *when, u64 to)
 {
     *when = MAX(*when, to);

@@ -174,26 +174,38 @@ static bool head_starves(const struct look *l)
            l->w->requests[q->index].bypassed >= l->d->p.starvation_cap;
 }
 
+// Whether the channel writes. Buffers that are full to the high watermark are drained to the low
+// one; each direction has its batch before the other one goes first again. When there is nothing to
+// read it writes as well, and stops as soon as there is.
+static bool is_to_write(const struct look *l, u64 *forced)
+{
+    const struct dram_queue *reads = &l->w->reads, *writes = &l->w->writes;
+    bool batch_done = l->c->batch >= l->d->p.write_batch;
+
+    if (!writes->count || !reads->count)
+        return writes->count != 0;
+    if (l->c->writing && *forced)
+        return !batch_done || (writes->count > l->d->low && l->c->batch < l->d->p.write_queue);
+    *forced = writes->count >= l->d->high && (batch_done || l->c->writing);
+    return *forced;
+}
+
 // The queue that is served now.
 static void choose_direction(struct look *l)
 {
-    struct dram_queue *reads = &l->w->reads, *writes = &l->w->writes;
     struct dram_channel *c = l->c;
     bool was = c->writing;
 
-    if (was)
-        c->writing =
-            writes->count && (!reads->count || c->batch < l->d->p.write_batch ||
-                              (writes->count > l->d->low && c->batch < l->d->p.write_queue));
-    else
-        c->writing = writes->count && (writes->count >= l->d->high || !reads->count);
-    if (was != (c->writing != 0)) {
+    l->write = is_to_write(l, &c->forced);
+    c->writing = l->write;
+    if (!l->write)
+        c->forced = 0;
+    if (was != l->write) {
         c->batch = 0;
-        l->d->n.readToWrite += c->writing;
-        l->d->n.writeToRead += !c->writing;
+        l->d->n.readToWrite += l->write;
+        l->d->n.writeToRead += !l->write;
     }
-    l->write = c->writing;
-    l->queue = l->write ? writes : reads;
+    l->queue = l->write ? &l->w->writes : &l->w->reads;
 }
 
 static void set_floors(struct look *l)
@@ -321,7 +333,7 @@ static void column_issued(struct dram *d, u32 channel, const struct dram_plan *p
         if (older->ready <= now && ++w->requests[older->index].bypassed == d->p.starvation_cap)
             d->n.starved++;
     }
-    d->channels[channel].batch += dram_is_write(p->kind);
+    d->channels[channel].batch++;
     dram_finish(d, channel, queue, p->position, now);
 }
 

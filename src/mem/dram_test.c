@@ -275,6 +275,49 @@ static void writes_are_drained_between_the_watermarks(void **arg)
     sim_release(&x.sim);
 }
 
+// Neither starves the other, however fast they come.
+static void reads_and_writes_take_turns_when_both_come_too_fast(void **arg)
+{
+    const char *const params[] = {"read_queue", "16", "write_queue", "32", NULL};
+    u64 reads, writes;
+    tick when;
+
+    start(params);
+    for (u32 i = 0; i < 4000; i++) {
+        while (dram_ask(&x, TIMED_WRITE, at(0, i % 16, 7, i / 16 % 128) + MiB(64) * (i / 2048), 0,
+                        &when) != TIMED_BUSY)
+            i++;
+        if (dram_ask(&x, TIMED_READ, at(0, i % 16, 1, i / 16 % 128), i, &when) == TIMED_BUSY)
+            event_queue_run(&x.sim.queue, when);
+    }
+    reads = x.d->n.readsDone;
+    writes = x.d->n.writesDone;
+    assert_true(reads > 100 && writes > 100);
+    assert_true(reads * 4 > writes && writes * 4 > reads);
+    dram_settle(&x);
+    sim_release(&x.sim);
+}
+
+// A write that was begun for want of reads does not keep one waiting.
+static void idle_writing_stops_for_a_read(void **arg)
+{
+    tick when;
+    u32 writes = 0;
+
+    start(NULL);
+    for (u32 i = 0; i < 20; i++)
+        dram_ask(&x, TIMED_WRITE, at(0, 1, 7, i), 0, &when);
+    while (x.d->n.writeBursts < 2)
+        event_queue_step(&x.sim.queue, ~(tick)0 - 1);
+    dram_ask(&x, TIMED_READ, at(0, 5, 1, 0), 1, &when);
+    dram_settle(&x);
+    for (u32 i = 0; x.commands[i].kind != DRAM_RD; i++)
+        writes += x.commands[i].kind == DRAM_WR;
+    // Those that were issued before it came to the queue: 10 ns, a write in 5.
+    assert_in_range(writes, 2, 5);
+    sim_release(&x.sim);
+}
+
 static u32 count(u32 kind)
 {
     u32 n = 0;
@@ -592,6 +635,8 @@ int main(void)
         cmocka_unit_test(a_full_read_queue_is_busy_until_one_is_answered),
         cmocka_unit_test(a_full_write_queue_is_busy),
         cmocka_unit_test(writes_are_drained_between_the_watermarks),
+        cmocka_unit_test(reads_and_writes_take_turns_when_both_come_too_fast),
+        cmocka_unit_test(idle_writing_stops_for_a_read),
         cmocka_unit_test(refreshes_come_at_tREFI_under_load),
         cmocka_unit_test(refreshes_of_an_idle_channel_are_caught_up_on),
         cmocka_unit_test(a_read_during_a_refresh_waits_for_tRFC),

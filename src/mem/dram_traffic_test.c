@@ -258,6 +258,76 @@ static void sleep_is_not_seen(void **arg)
     }
 }
 
+// ---- checkpoints
+
+static u8 blob[1 << 20];
+static tick blob_now;
+
+// Copies the vectors of the state to the blob, or back; the events are not pending.
+static void copy_state(bool back)
+{
+    u8 *at = component_state(&x.d->base), *to = blob;
+
+    for (const struct state_field *f = dram_type.state; f->name; at += f->size, f++) {
+        u64 count;
+        void *data;
+        size_t size;
+
+        if (f->shape != STATE_VECTOR)
+            continue;
+        memcpy(&count, at, sizeof(count));
+        memcpy(&data, at + sizeof(count), sizeof(data));
+        size = count * state_kind_size(f->kind);
+        assert_true(to + size <= blob + sizeof(blob));
+        memcpy(back ? data : to, back ? to : data, size);
+        to += size;
+    }
+}
+
+static u64 later_commands(const struct traffic *t)
+{
+    u64 h = 0;
+
+    memset(x.done, 0, sizeof(x.done));
+    memset(&x.d->n, 0, sizeof(x.d->n));
+    x.done_count = x.command_count = 0;
+    run_traffic(t, 77);
+    for (u32 i = 0; i < x.command_count; i++)
+        h = hash64_more(h, &x.commands[i], sizeof(x.commands[i]));
+    return hash64_more(h, x.done, sizeof(x.done));
+}
+
+static void a_restored_controller_goes_on_as_the_one_that_was_saved(void **arg)
+{
+    static const struct traffic t = {.writes = 80, .area = MiB(16), .requests = 1000, .gap = 20000};
+
+    for (u32 s = 0; s < dram_standards_count; s++) {
+        for (unsigned p = 0; p < 2 * ARRAY_SIZE(policies); p++) {
+            const char *refresh = dram_standards[s].refresh_sets && p & 1 ? "per_bank" : "all_bank";
+            struct error err;
+            u64 hash[2];
+
+            start(dram_standards[s].name, policies[p / 2], refresh, "powerdown", "100ns");
+            run_traffic(&t, s);
+            dram_advance(&x, p & 1 ? 0 : 10000000); // asleep: in power-down, refreshes due
+            dram_catch_up(x.d, 0,
+                          (x.sim.queue.now - (p & 1 ? 0 : 5000000)) / x.d->standard->tCK_ps);
+            copy_state(false);
+            blob_now = x.sim.queue.now;
+            hash[0] = later_commands(&t);
+            sim_release(&x.sim);
+            start(dram_standards[s].name, policies[p / 2], refresh, "powerdown", "100ns");
+            x.sim.queue.now = blob_now;
+            copy_state(true);
+            if (!dram_type.ops->after_load(&x.d->base, &err))
+                fail_msg("%s", err.message);
+            hash[1] = later_commands(&t);
+            sim_release(&x.sim);
+            assert_int_equal(hash[0], hash[1]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +340,7 @@ int main(void)
         cmocka_unit_test(row_hits_first_is_faster_than_in_order),
         cmocka_unit_test(the_same_traffic_gives_the_same_commands),
         cmocka_unit_test(sleep_is_not_seen),
+        cmocka_unit_test(a_restored_controller_goes_on_as_the_one_that_was_saved),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

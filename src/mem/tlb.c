@@ -195,6 +195,11 @@ static void tlb_reset(struct component *c)
     tlb_walks_clear(tlb_of(c));
 }
 
+static void tlb_mem_invalidate(struct component *c)
+{
+    tlb_forget(tlb_of(c));
+}
+
 static bool tlb_drain(struct component *c)
 {
     return tlb_of(c)->under_way == 0;
@@ -233,6 +238,7 @@ static const struct component_ops tlb_ops = {
     .connect = tlb_connect,
     .reset = tlb_reset,
     .drain = tlb_drain,
+    .mem_invalidate = tlb_mem_invalidate,
     .after_load = tlb_after_load,
 };
 

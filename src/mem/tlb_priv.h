@@ -34,6 +34,7 @@ enum {
     P(u32, ways_2m, 0, 0, 1024, "Of them in a set; 0: fully associative")                          \
     P(u32, entries_1g, 0, 0, TLB_ENTRIES_MOST, "Own entries for pages of 1 GiB; 0: none")          \
     P(u32, ways_1g, 0, 0, 1024, "Of them in a set; 0: fully associative")                          \
+    P(u32, core, 0, 0, 255, "Number of the core, in the walker's reads")                           \
     P(u32, walkers, 2, 1, TLB_WALKERS_MOST, "Walks at once")                                       \
     P(u32, walks, 16, 1, TLB_WALKS_MOST, "Walks under way and queued")                             \
     P(u32, waiters, 64, 1, TLB_WAITERS_MOST, "Accesses that wait for walks")                       \

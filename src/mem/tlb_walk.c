@@ -35,9 +35,9 @@ static bool begin(struct tlb *t, struct timed_walker *walk, vaddr va, struct tim
     return mapped;
 }
 
-static struct timed_access read_of(const struct timed_walk *w, u8 entry)
+static struct timed_access read_of(const struct tlb *t, const struct timed_walk *w, u8 entry)
 {
-    return (struct timed_access){.pa = w->entry[entry], .kind = TIMED_WALK};
+    return (struct timed_access){.pa = w->entry[entry], .kind = TIMED_WALK, .core = (u8)t->p.core};
 }
 
 tick tlb_walk_atomic(struct tlb *t, struct tlb *level, vaddr va, paddr pa_page,
@@ -49,7 +49,7 @@ tick tlb_walk_atomic(struct tlb *t, struct tlb *level, vaddr va, paddr pa_page,
     tick takes = t->walk_start;
 
     for (u8 i = from; i < w.levels; i++) {
-        struct timed_access a = read_of(&w, i);
+        struct timed_access a = read_of(t, &w, i);
 
         takes += t->port_ops->atomic(t->port, &a);
         t->n.walkReads++;
@@ -78,7 +78,7 @@ static void schedule(struct tlb *t)
 static bool read_on(struct tlb *t, struct tlb_walk *k, tick now, tick *ret_when)
 {
     while (k->at < k->w.levels) {
-        struct timed_access a = read_of(&k->w, k->at);
+        struct timed_access a = read_of(t, &k->w, k->at);
         tick when;
 
         switch (t->port_ops->access(t->port, &a, now, &t->client, (u32)(k - t->walks), &when)) {
