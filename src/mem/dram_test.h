@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { TEST_TOKENS = 1 << 16, TEST_COMMANDS = 1 << 18 };
+enum { TEST_TOKENS = 1 << 15, TEST_COMMANDS = 1 << 16 };
 
 struct dram_fixture {
     struct sim sim;

@@ -144,7 +144,7 @@ static u64 peak_bytes_per_second(const struct dram_standard *s)
 
 static double stream_share_of_peak(const char *standard, const char *policy, unsigned writes)
 {
-    const struct traffic t = {.writes = writes, .stride = 64, .requests = 40000};
+    const struct traffic t = {.writes = writes, .stride = 64, .requests = 20000};
     tick last;
     double share;
 
