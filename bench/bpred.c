@@ -6,9 +6,9 @@
 //
 // Each program runs in user mode on the traced functional engine, up to a number of instructions.
 // "mpki": mispredicted conditional branches per thousand instructions, of each predictor.
-// "order": the same with fewer instructions, and a failure unless in total TAGE-SC-L 64 KB is better than 8 KB and than
-// TAGE, TAGE than gshare, and gshare than bimodal.
-// "speed": nanoseconds of CPU time per branch, when warming and when predicting and committing.
+// "order": the same with fewer instructions, and a failure unless in total TAGE-SC-L 64 KB is
+// better than 8 KB and than TAGE, TAGE than gshare, and gshare than bimodal. "speed": nanoseconds
+// of CPU time per branch, when warming and when predicting and committing.
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "cpu/branch.h"
@@ -311,7 +311,8 @@ int main(int argc, char **argv)
         if (speeds)
             speed((const char *const *)argv + first);
         else
-            mpki((const char *const *)argv + first, order ? ORDER_INSTS : MAX_INSTS, totals, &insts);
+            mpki((const char *const *)argv + first, order ? ORDER_INSTS : MAX_INSTS, totals,
+                 &insts);
         i--;
     }
     if (speeds)

@@ -242,8 +242,8 @@ static bool bpred_drain(struct component *c)
 
 // ---- prediction
 
-static ALWAYS_INLINE bool look_up_direction(struct bpred *s, const struct branch *b, struct prediction *p,
-                              struct flight *f)
+static ALWAYS_INLINE bool look_up_direction(struct bpred *s, const struct branch *b,
+                                            struct prediction *p, struct flight *f)
 {
     u8 provider = PROVIDER_STATIC;
     bool taken;
@@ -257,7 +257,7 @@ static ALWAYS_INLINE bool look_up_direction(struct bpred *s, const struct branch
 }
 
 static ALWAYS_INLINE void look_up_btb(struct bpred *s, const struct branch *b, struct prediction *p,
-                        struct flight *f)
+                                      struct flight *f)
 {
     s->n.BTBLookups++;
     p->btb_level = 0;
@@ -392,8 +392,9 @@ static void insert_btb(struct bpred *s, vaddr pc, vaddr target)
             return;
 }
 
-static ALWAYS_INLINE void train_btb(struct bpred *s, const struct branch *b, const struct prediction *p,
-                      const struct flight *f, bool taken, vaddr target)
+static ALWAYS_INLINE void train_btb(struct bpred *s, const struct branch *b,
+                                    const struct prediction *p, const struct flight *f, bool taken,
+                                    vaddr target)
 {
     struct btb *first = &s->btb[0];
     u32 entry = p->btb_level == 1 ? f->btb_entry : BTB_NONE;
