@@ -119,9 +119,10 @@ static ALWAYS_INLINE void scl_indices(const struct scl_config *k, const struct t
 static ALWAYS_INLINE void scl_total(const struct scl_config *k, struct tage_sc_l_state *st,
                                     struct scl_found *m)
 {
-    const u8 *weights = scl_weights(st, m);
-    unsigned heavy = !(weights[SCL_BIAS] >> 7), heavies = heavy;
-    int sum = scl_sum_of(st->bias, m->bias, 3) * (1 << heavy);
+    // Weights count double unless they are negative.
+    __m128i weights = _mm_loadu_si128((const __m128i *)scl_weights(st, m));
+    unsigned heavy = ~(unsigned)_mm_movemask_epi8(weights), heavies = heavy >> SCL_BIAS & 1;
+    int sum = scl_sum_of(st->bias, m->bias, 3) * (int)(1 + (heavy >> SCL_BIAS & 1));
 
 #pragma GCC unroll 8
     for (unsigned group = 0; group < SCL_GROUPS; group++) {
@@ -129,9 +130,8 @@ static ALWAYS_INLINE void scl_total(const struct scl_config *k, struct tage_sc_l
 
         if (!g->tables)
             continue;
-        heavy = !(weights[group] >> 7);
-        heavies += group == SCL_IMLI_HISTORY ? 0 : heavy;
-        sum += scl_sum_of(st->gehl, m->gehl + g->slot, g->tables) * (1 << heavy);
+        heavies += group == SCL_IMLI_HISTORY ? 0 : heavy >> group & 1;
+        sum += scl_sum_of(st->gehl, m->gehl + g->slot, g->tables) * (int)(1 + (heavy >> group & 1));
     }
     m->sum = (i16)sum;
     m->threshold = (i16)((st->threshold >> 3) + (i8)st->thresholds[m->threshold_at] +
