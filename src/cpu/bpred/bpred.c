@@ -17,6 +17,7 @@
 #include "sim/sim.h"
 
 enum { BTB_LEVELS = 3 };
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 #define BPRED_PARAMS(P, PR, PB, PS, PC)                                                          \
     PC(direction, "tage_sc_l_64k",                                                               \
@@ -126,9 +127,9 @@ static struct flight *flight_of(const struct prediction *p)
     return (struct flight *)(uintptr_t)p->memory;
 }
 
-static bool is_indirect(const struct branch *b)
+static ALWAYS_INLINE bool is_indirect(u8 kind)
 {
-    return b->kind == BRANCH_INDIRECT || b->kind == BRANCH_INDIRECT_CALL;
+    return kind == BRANCH_INDIRECT || kind == BRANCH_INDIRECT_CALL;
 }
 
 // ---- the parts
@@ -241,20 +242,22 @@ static bool bpred_drain(struct component *c)
 
 // ---- prediction
 
-static bool look_up_direction(struct bpred *s, const struct branch *b, struct prediction *p,
-                              struct flight *f)
+static ALWAYS_INLINE bool look_up_direction(struct bpred *s, const struct branch *b,
+                                            struct prediction *p, struct flight *f)
 {
+    u8 provider = PROVIDER_STATIC;
     bool taken;
 
     s->n.condPredicted++;
-    taken = s->ops->lookup(s->direction, b, f->direction, &p->provider);
+    taken = s->ops->lookup(s->direction, b, f->direction, &provider);
     if (s->loop)
-        taken = bpred_loop_lookup(s->loop, b->pc, taken, &f->loop, &p->provider);
+        taken = bpred_loop_lookup(s->loop, b->pc, taken, &f->loop, &provider);
+    p->provider = provider;
     return taken;
 }
 
-static void look_up_btb(struct bpred *s, const struct branch *b, struct prediction *p,
-                        struct flight *f)
+static ALWAYS_INLINE void look_up_btb(struct bpred *s, const struct branch *b, struct prediction *p,
+                                      struct flight *f)
 {
     s->n.BTBLookups++;
     p->btb_level = 0;
@@ -290,15 +293,17 @@ static void look_up_indirect(struct bpred *s, const struct branch *b, struct pre
     s->n.indirectMisses += !p->target_known;
 }
 
-static void look_up(struct bpred *s, const struct branch *b, struct prediction *p, struct flight *f)
+// In this and what follows, `kind` is that of the branch, and a constant where that pays.
+static ALWAYS_INLINE void look_up(struct bpred *s, const struct branch *b, u8 kind,
+                                  struct prediction *p, struct flight *f)
 {
     s->n.lookups++;
     p->provider = PROVIDER_STATIC;
-    p->taken = b->kind != BRANCH_CONDITIONAL || look_up_direction(s, b, p, f);
+    p->taken = kind != BRANCH_CONDITIONAL || look_up_direction(s, b, p, f);
     look_up_btb(s, b, p, f);
-    if (is_indirect(b)) {
+    if (is_indirect(kind)) {
         look_up_indirect(s, b, p, f);
-    } else if (b->kind == BRANCH_RETURN) {
+    } else if (kind == BRANCH_RETURN) {
         s->n.RASUsed++;
         p->target_known = ras_peek(&s->ras, &p->target);
     }
@@ -317,7 +322,7 @@ static void update_ras(struct bpred *s, const struct branch *b, u32 in_flight)
 // The target that goes into histories: that of a direct branch is known in time in any case.
 static vaddr history_target(const struct branch *b, vaddr target)
 {
-    return is_indirect(b) ? target : b->target;
+    return is_indirect(b->kind) ? target : b->target;
 }
 
 static void push(struct bpred *s, const struct branch *b, bool taken, vaddr target,
@@ -342,7 +347,7 @@ static void restore(struct bpred *s, const struct flight *f)
         ittage_restore(s->indirect, &f->indirect_before);
 }
 
-static bool is_wrong(const struct prediction *p, bool taken, vaddr target)
+static ALWAYS_INLINE bool is_wrong(const struct prediction *p, bool taken, vaddr target)
 {
     return p->taken != taken || (taken && (!p->target_known || p->target != target));
 }
@@ -354,7 +359,7 @@ void bpred_predict(struct component *bpred, const struct branch *b, struct predi
 
     ASSERT(s->open < BPRED_IN_FLIGHT);
     s->open++;
-    look_up(s, b, p, f);
+    look_up(s, b, b->kind, p, f);
     p->handle = s->open;
     push(s, b, p->taken, p->target, f);
 }
@@ -387,8 +392,9 @@ static void insert_btb(struct bpred *s, vaddr pc, vaddr target)
             return;
 }
 
-static void train_btb(struct bpred *s, const struct branch *b, const struct prediction *p,
-                      const struct flight *f, bool taken, vaddr target)
+static ALWAYS_INLINE void train_btb(struct bpred *s, const struct branch *b,
+                                    const struct prediction *p, const struct flight *f, bool taken,
+                                    vaddr target)
 {
     struct btb *first = &s->btb[0];
     u32 entry = p->btb_level == 1 ? f->btb_entry : BTB_NONE;
@@ -417,7 +423,7 @@ static void count_wrong(struct bpred *s, const struct branch *b, const struct pr
     if (b->kind == BRANCH_CONDITIONAL && p->taken != taken) {
         s->n.condIncorrect++;
         s->n.providedWrong[p->provider]++;
-    } else if (is_indirect(b)) {
+    } else if (is_indirect(b->kind)) {
         s->n.indirectMispredicted++;
     } else if (b->kind == BRANCH_RETURN) {
         s->n.RASIncorrect++;
@@ -426,19 +432,20 @@ static void count_wrong(struct bpred *s, const struct branch *b, const struct pr
     }
 }
 
-static bool train(struct bpred *s, const struct branch *b, const struct prediction *p,
-                  const struct flight *f, bool taken, vaddr target)
+static ALWAYS_INLINE bool train(struct bpred *s, const struct branch *b, u8 kind,
+                                const struct prediction *p, const struct flight *f, bool taken,
+                                vaddr target)
 {
     bool wrong = is_wrong(p, taken, target);
 
-    s->n.committed[b->kind]++;
-    if (b->kind == BRANCH_CONDITIONAL) {
+    s->n.committed[kind]++;
+    if (kind == BRANCH_CONDITIONAL) {
         s->n.condCommitted++;
         s->n.provided[p->provider]++;
         s->ops->train(s->direction, b, f->direction, taken);
         if (s->loop)
             bpred_loop_train(s->loop, &f->loop, taken, p->taken != taken);
-    } else if (s->indirect && is_indirect(b)) {
+    } else if (s->indirect && is_indirect(kind)) {
         ittage_train(s->indirect, &f->indirect, target);
     }
     train_btb(s, b, p, f, taken, target);
@@ -454,7 +461,7 @@ void bpred_commit(struct component *bpred, const struct branch *b, struct predic
 
     ASSERT(s->open > 0);
     s->open--;
-    train(s, b, p, flight_of(p), taken, target);
+    train(s, b, b->kind, p, flight_of(p), taken, target);
 }
 
 void bpred_squash(struct component *bpred, struct prediction *p)
@@ -466,21 +473,31 @@ void bpred_squash(struct component *bpred, struct prediction *p)
     s->n.squashes++;
 }
 
+static ALWAYS_INLINE bool warm(struct bpred *s, const struct branch *b, u8 kind, bool taken,
+                               vaddr target)
+{
+    struct prediction p;
+    struct flight f;
+
+    look_up(s, b, kind, &p, &f);
+    s->ops->push(s->direction, b, taken, f.direction, NULL);
+    if (s->loop)
+        bpred_loop_push(s->loop, kind == BRANCH_CONDITIONAL, taken, &f.loop, true);
+    if (kind != BRANCH_CONDITIONAL) {
+        update_ras(s, b, 0);
+        if (s->indirect)
+            ittage_push(s->indirect, b, history_target(b, target), &f.indirect_before);
+    }
+    return train(s, b, kind, &p, &f, taken, target);
+}
+
 bool bpred_warm(struct component *bpred, const struct branch *b, bool taken, vaddr target)
 {
     struct bpred *s = bpred_of(bpred);
-    struct prediction p;
-    struct flight *f = flight_of(&p);
 
     ASSERT(s->open == 0);
-    look_up(s, b, &p, f);
-    update_ras(s, b, 0);
-    s->ops->push(s->direction, b, taken, f->direction, NULL);
-    if (s->loop)
-        bpred_loop_push(s->loop, b->kind == BRANCH_CONDITIONAL, taken, &f->loop, true);
-    if (s->indirect && b->kind != BRANCH_CONDITIONAL)
-        ittage_push(s->indirect, b, history_target(b, target), &f->indirect_before);
-    return train(s, b, &p, f, taken, target);
+    return b->kind == BRANCH_CONDITIONAL ? warm(s, b, BRANCH_CONDITIONAL, taken, target)
+                                         : warm(s, b, b->kind, taken, target);
 }
 
 static const struct component_ops bpred_ops = {

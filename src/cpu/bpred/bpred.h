@@ -51,7 +51,7 @@ struct prediction {
                        // that it shows at decode only, even when target_known
     u8 provider;       // which part of the predictor decided: enum direction_provider
     vaddr target;      // where fetch goes on if taken and target_known
-    u32 handle;        // of the speculative history
+    u32 handle;        // how many predictions are open, with this one
     _Alignas(8) u8 memory[PREDICTION_BYTES];
 };
 

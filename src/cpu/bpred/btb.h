@@ -29,6 +29,14 @@ static inline u32 btb_find(const struct btb *b, vaddr pc)
 {
     u32 first = btb_set(b, pc) * b->ways, found = BTB_NONE;
 
+    if (LIKELY(b->ways == 4)) {
+        const u64 *e = b->entries + 2 * first;
+
+        found = e[0] == ~pc ? first : found;
+        found = e[2] == ~pc ? first + 1 : found;
+        found = e[4] == ~pc ? first + 2 : found;
+        return e[6] == ~pc ? first + 3 : found;
+    }
     for (u32 i = first; i < first + b->ways; i++)
         found = b->entries[2 * i] == ~pc ? i : found;
     return found;

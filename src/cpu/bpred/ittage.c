@@ -140,6 +140,7 @@ static void step(struct ittage_state *st, unsigned k, unsigned in)
 {
     u32 position = st->position - k;
 
+#pragma GCC unroll 14
     for (unsigned i = 0; i < FOLDED; i++) {
         unsigned length = length_of[i + 2], log = log_of[i + 2], tag = tag_of[i + 2];
         unsigned out = history_get(st->ring, position + length, k);

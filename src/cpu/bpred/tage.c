@@ -105,7 +105,7 @@ static bool tage_after_load(struct component *c, struct error *err)
 }
 
 // Mixes the path history into an index (as in O-GEHL).
-static u32 mix_path(u32 path, unsigned table)
+static inline __attribute__((always_inline)) u32 mix_path(u32 path, unsigned table)
 {
     unsigned log = log_of[table], rotate = (table + 1) % log;
     unsigned length = MIN(length_of[table], PATH_BITS);
@@ -123,7 +123,9 @@ static void find(const struct tage_state *st, struct tage_found *m, vaddr pc)
 {
     u32 pc32 = (u32)pc;
 
+    // The tables are constants in each turn.
     m->hit = m->alt = NO_TABLE;
+#pragma GCC unroll 12
     for (int i = TABLES - 1; i >= 0; i--) {
         unsigned log = log_of[i], number = (unsigned)i + 1;
         unsigned shift = (log > number ? log - number : number - log) + 1;
@@ -185,6 +187,7 @@ static void tage_push(struct component *c, const struct branch *b, bool taken, c
         m->position = st->position;
         m->path = st->path;
     }
+#pragma GCC unroll 12
     for (unsigned i = 0; i < TABLES; i++) {
         unsigned length = length_of[i];
         unsigned out = history_get(st->ring, position + length, 1);

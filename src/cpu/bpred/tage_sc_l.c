@@ -164,6 +164,22 @@ static const struct scl_config *config_of(const struct tage_sc_l *s)
     return s->p.size == SCL_8K ? &config_8k : &config_64k;
 }
 
+static void build_lanes(struct tage_sc_l *s, const struct scl_config *k)
+{
+    for (unsigned group = SCL_LOCAL; group < SCL_GROUPS; group++) {
+        const struct scl_gehl *g = &k->gehl[group];
+
+        for (unsigned i = 0; i < g->tables && g->slot >= SCL_GEHL_LANE; i++) {
+            unsigned lane = g->slot + i - SCL_GEHL_LANE;
+
+            s->lanes[0][lane] = (u16)((1u << g->length[i]) - 1);
+            s->lanes[1][lane] = (u16)(1u << (8 + i));
+            s->lanes[2][lane] = (u16)((1u << (g->log - (g->halved && i + 2 >= g->tables))) - 1);
+            s->lanes[3][lane] = (u16)(g->start + (i << g->log));
+        }
+    }
+}
+
 static bool scl_build(struct component *c, struct error *err)
 {
     struct tage_sc_l *s = scl_of(c);
@@ -172,6 +188,7 @@ static bool scl_build(struct component *c, struct error *err)
 
     s->loop = (struct loop_table){s->st.loops, s->st.loop_current, k->loop_log};
     s->undo = arena_array(&c->sim->arena, BPRED_IN_FLIGHT, sizeof(*s->undo));
+    build_lanes(s, k);
     for (u32 i = 0; i < ARRAY_SIZE(s->bank_short); i++)
         s->bank_short[i] = (u16)(i % k->banks_short << k->log);
     for (u32 i = 0; i < ARRAY_SIZE(s->bank_long); i++)
@@ -189,9 +206,11 @@ static void reset_corrector(struct tage_sc_l_state *st, u64 bias_entries)
     }
     for (u64 i = 0; i < st->gehl_count; i++)
         st->gehl[i] = i % 2 ? 0 : (u8)-1;
-    memset(st->weights, 7, sizeof(st->weights));
-    memset(st->weights + SCL_IMLI_HISTORY * SCL_WEIGHTS, 0, SCL_WEIGHTS);
-    memset(st->weights + SCL_BIAS * SCL_WEIGHTS, 4, SCL_WEIGHTS);
+    for (unsigned i = 0; i < sizeof(st->weights); i++)
+        st->weights[i] = i % SCL_WEIGHT_ROW == SCL_IMLI_HISTORY ? 0
+                         : i % SCL_WEIGHT_ROW == SCL_BIAS       ? 4
+                         : i % SCL_WEIGHT_ROW < SCL_GROUPS      ? 7
+                                                                : 0;
     st->threshold = 35 << 3;
 }
 
@@ -259,7 +278,7 @@ static void scl_settle(struct component *c)
 
 // ---- prediction
 
-static ALWAYS_INLINE bool lookup(const struct scl_config *k, const struct tage_sc_l *s, vaddr pc,
+static ALWAYS_INLINE bool lookup(const struct scl_config *k, struct tage_sc_l *s, vaddr pc,
                                  struct scl_found *m, u8 *ret_provider)
 {
     scl_lookup_tagged(k, s, pc, m, ret_provider);
@@ -275,7 +294,7 @@ static ALWAYS_INLINE bool lookup(const struct scl_config *k, const struct tage_s
 
 static bool scl_lookup(struct component *c, const struct branch *b, void *found, u8 *ret_provider)
 {
-    const struct tage_sc_l *s = scl_of(c);
+    struct tage_sc_l *s = scl_of(c);
 
     return s->p.size == SCL_8K ? lookup(&config_8k, s, b->pc, found, ret_provider)
                                : lookup(&config_64k, s, b->pc, found, ret_provider);

@@ -6,6 +6,8 @@
 
 #include "cpu/bpred/tage_sc_l_priv.h"
 
+#include <emmintrin.h>
+
 static ALWAYS_INLINE u32 scl_gehl_index(const struct scl_gehl *g, unsigned i, u64 pc, u64 history)
 {
     unsigned log = g->log - (g->halved && i + 2 >= g->tables);
@@ -21,30 +23,38 @@ static ALWAYS_INLINE int scl_sum_of(const u8 *counters, const u16 *at, unsigned 
     int sum = 0;
 
     for (unsigned i = 0; i < n; i++)
-        sum += 2 * (i8)counters[at[i]] + 1;
-    return sum;
+        sum += (i8)counters[at[i]];
+    return 2 * sum + (int)n;
 }
 
-static ALWAYS_INLINE bool scl_heavy(const struct tage_sc_l_state *st, const struct scl_found *m,
-                                    unsigned group)
+// The weights of the groups for this branch.
+static ALWAYS_INLINE u8 *scl_weights(struct tage_sc_l_state *st, const struct scl_found *m)
 {
-    return (i8)st->weights[group * SCL_WEIGHTS + m->weight_at] >= 0;
+    return st->weights + (size_t)m->weight_at * SCL_WEIGHT_ROW;
 }
 
-// A group's part of the sum; the indices are kept for the training.
-static ALWAYS_INLINE int scl_group_sum(const struct scl_config *k, const struct tage_sc_l_state *st,
-                                       struct scl_found *m, unsigned group, u64 pc, u64 history)
+// Indices into a group's tables.
+static ALWAYS_INLINE void scl_group_indices(const struct scl_config *k, struct scl_found *m,
+                                            unsigned group, u64 pc, u64 history)
 {
     const struct scl_gehl *g = &k->gehl[group];
-    int sum;
 
-    if (!g->tables)
-        return 0;
 #pragma GCC unroll 3
     for (unsigned i = 0; i < g->tables; i++)
         m->gehl[g->slot + i] = (u16)scl_gehl_index(g, i, pc, history);
-    sum = scl_sum_of(st->gehl, m->gehl + g->slot, g->tables);
-    return scl_heavy(st, m, group) ? 2 * sum : sum;
+}
+
+// Eight at once, of tables whose histories have at most 16 outcomes.
+static ALWAYS_INLINE void scl_eight_indices(const struct tage_sc_l *s, struct scl_found *m,
+                                            unsigned lane, u32 pc, __m128i history)
+{
+    __m128i h = _mm_and_si128(history, _mm_load_si128((const __m128i *)(s->lanes[0] + lane)));
+    __m128i t = _mm_mulhi_epu16(h, _mm_load_si128((const __m128i *)(s->lanes[1] + lane)));
+
+    t = _mm_xor_si128(_mm_xor_si128(_mm_set1_epi16((short)pc), h), t);
+    t = _mm_and_si128(t, _mm_load_si128((const __m128i *)(s->lanes[2] + lane)));
+    t = _mm_add_epi16(t, _mm_load_si128((const __m128i *)(s->lanes[3] + lane)));
+    _mm_storeu_si128((__m128i *)(m->gehl + SCL_GEHL_LANE + lane), t);
 }
 
 static ALWAYS_INLINE void scl_bias_indices(const struct scl_config *k, vaddr pc,
@@ -79,44 +89,60 @@ static ALWAYS_INLINE u32 scl_local3_at(vaddr pc)
     return (u32)(pc ^ pc >> 10) & 15;
 }
 
-static ALWAYS_INLINE int scl_total(const struct scl_config *k, const struct tage_sc_l_state *st,
-                                   vaddr pc, struct scl_found *m)
+static ALWAYS_INLINE void scl_indices(const struct scl_config *k, const struct tage_sc_l *s,
+                                      vaddr pc, struct scl_found *m)
 {
-    int sum = scl_sum_of(st->bias, m->bias, 3);
+    const struct tage_sc_l_state *st = &s->st;
+    short local = (short)st->local[scl_local_at(k, pc)];
 
-    if (scl_heavy(st, m, SCL_BIAS))
-        sum *= 2;
-    sum += scl_group_sum(k, st, m, SCL_BACKWARD, k->size == SCL_64K ? (pc << 1) + m->inter : pc,
-                         st->backward);
-    sum += scl_group_sum(k, st, m, SCL_GLOBAL, pc, st->global);
-    sum += scl_group_sum(k, st, m, SCL_PATH, pc, st->path);
-    sum += scl_group_sum(k, st, m, SCL_LOCAL, pc, st->local[scl_local_at(k, pc)]);
-    sum += scl_group_sum(k, st, m, SCL_LOCAL2, pc, st->local2[scl_local2_at(pc)]);
-    sum += scl_group_sum(k, st, m, SCL_LOCAL3, pc, st->local3[scl_local3_at(pc)]);
-    sum += scl_group_sum(k, st, m, SCL_IMLI_HISTORY, pc, st->imli_history[st->imli]);
-    sum += scl_group_sum(k, st, m, SCL_IMLI, pc, st->imli);
-    return sum;
+    if (k->size == SCL_8K) {
+        scl_group_indices(k, m, SCL_BACKWARD, pc, st->backward);
+        scl_group_indices(k, m, SCL_GLOBAL, pc, st->global);
+        scl_group_indices(k, m, SCL_LOCAL, pc, (u16)local);
+        scl_group_indices(k, m, SCL_IMLI, pc, st->imli);
+    } else {
+        short local2 = (short)st->local2[scl_local2_at(pc)];
+        short local3 = (short)st->local3[scl_local3_at(pc)];
+        short imli = (short)st->imli_history[st->imli];
+
+        scl_group_indices(k, m, SCL_BACKWARD, (pc << 1) + m->inter, st->backward);
+        scl_group_indices(k, m, SCL_PATH, pc, st->path);
+        scl_eight_indices(
+            s, m, 0, (u32)pc,
+            _mm_setr_epi16(local, local, local, local2, local2, local2, local3, local3));
+        scl_eight_indices(s, m, 8, (u32)pc,
+                          _mm_setr_epi16(imli, imli, (short)st->imli, 0, 0, 0, 0, 0));
+    }
 }
 
-static ALWAYS_INLINE int scl_threshold(const struct scl_config *k, const struct tage_sc_l_state *st,
-                                       const struct scl_found *m)
+// The weighted sum and the threshold.
+static ALWAYS_INLINE void scl_total(const struct scl_config *k, struct tage_sc_l_state *st,
+                                    struct scl_found *m)
 {
-    int threshold = (int)(st->threshold >> 3) + (i8)st->thresholds[m->threshold_at];
+    // Weights count double unless they are negative.
+    __m128i weights = _mm_loadu_si128((const __m128i *)scl_weights(st, m));
+    unsigned heavy = ~(unsigned)_mm_movemask_epi8(weights), heavies = heavy >> SCL_BIAS & 1;
+    int sum = scl_sum_of(st->bias, m->bias, 3) * (int)(1 + (heavy >> SCL_BIAS & 1));
 
-    if (k->size == SCL_64K)
-        threshold += 12 * (scl_heavy(st, m, SCL_BIAS) + scl_heavy(st, m, SCL_PATH) +
-                           scl_heavy(st, m, SCL_LOCAL2) + scl_heavy(st, m, SCL_LOCAL3) +
-                           scl_heavy(st, m, SCL_LOCAL) + scl_heavy(st, m, SCL_BACKWARD) +
-                           scl_heavy(st, m, SCL_IMLI));
-    return threshold;
+#pragma GCC unroll 8
+    for (unsigned group = 0; group < SCL_GROUPS; group++) {
+        const struct scl_gehl *g = &k->gehl[group];
+
+        if (!g->tables)
+            continue;
+        heavies += group == SCL_IMLI_HISTORY ? 0 : heavy >> group & 1;
+        sum += scl_sum_of(st->gehl, m->gehl + g->slot, g->tables) * (int)(1 + (heavy >> group & 1));
+    }
+    m->sum = (i16)sum;
+    m->threshold = (i16)((st->threshold >> 3) + (i8)st->thresholds[m->threshold_at] +
+                         (k->size == SCL_64K ? 12 * (int)heavies : 0));
 }
 
 // m->inter is set; sets m->taken.
-static ALWAYS_INLINE void scl_lookup_corrector(const struct scl_config *k,
-                                               const struct tage_sc_l *s, vaddr pc,
-                                               struct scl_found *m, u8 *ret_provider)
+static ALWAYS_INLINE void scl_lookup_corrector(const struct scl_config *k, struct tage_sc_l *s,
+                                               vaddr pc, struct scl_found *m, u8 *ret_provider)
 {
-    const struct tage_sc_l_state *st = &s->st;
+    struct tage_sc_l_state *st = &s->st;
     u32 hash = (u32)(pc ^ pc >> 2);
     int sum, threshold, size;
     bool use = true;
@@ -124,10 +150,10 @@ static ALWAYS_INLINE void scl_lookup_corrector(const struct scl_config *k,
     m->threshold_at = (u8)(hash % SCL_THRESHOLDS);
     m->weight_at = (u8)(hash % SCL_WEIGHTS);
     scl_bias_indices(k, pc, m);
-    sum = scl_total(k, st, pc, m);
-    threshold = scl_threshold(k, st, m);
-    m->sum = (i16)sum;
-    m->threshold = (i16)threshold;
+    scl_indices(k, s, pc, m);
+    scl_total(k, st, m);
+    sum = m->sum;
+    threshold = m->threshold;
     m->taken = m->inter;
     if ((sum >= 0) == m->inter)
         return;
@@ -152,7 +178,7 @@ static ALWAYS_INLINE void scl_lookup_corrector(const struct scl_config *k,
 static ALWAYS_INLINE void scl_train_weight(struct tage_sc_l_state *st, const struct scl_found *m,
                                            unsigned group, int part, bool taken)
 {
-    u8 *weight = &st->weights[group * SCL_WEIGHTS + m->weight_at];
+    u8 *weight = &scl_weights(st, m)[group];
     int rest = m->sum - ((i8)*weight >= 0 ? part : 0);
 
     // Whether a double weight would have decided.

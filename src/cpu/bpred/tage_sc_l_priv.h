@@ -42,7 +42,12 @@ enum scl_group {
     SCL_GROUPS,
     SCL_BIAS = SCL_GROUPS, // their weight comes last
 };
-enum { SCL_GEHL_TABLES = 3, SCL_GEHL_SLOTS = 17 };
+enum {
+    SCL_GEHL_TABLES = 3,
+    SCL_GEHL_SLOTS = 22, // 17, and room for whole vectors
+    SCL_GEHL_LANE = 6,   // the first slot that the 64k version computes in vectors
+    SCL_WEIGHT_ROW = 16, // weights of one address; SCL_BIAS is the last used one
+};
 
 struct scl_gehl {
     u8 tables, log, halved; // the two with the shortest histories may have half of the entries
@@ -121,7 +126,7 @@ enum {
     FA(u16, local3, 16)                                                                     \
     FA(u8, use_alt, 16)                                                                     \
     FA(u8, thresholds, SCL_THRESHOLDS)                                                      \
-    FA(u8, weights, (SCL_GROUPS + 1) * SCL_WEIGHTS)                                         \
+    FA(u8, weights, SCL_WEIGHTS *SCL_WEIGHT_ROW)                                            \
     FA(u8, ring, HISTORY_BYTES)                                                             \
     FA(u8, pad, 4)                                                                          \
     FV(u16, tags, SCL_PICK(p, SCL_8K_SHORT + SCL_8K_LONG, SCL_64K_SHORT + SCL_64K_LONG))    \
@@ -155,6 +160,9 @@ struct tage_sc_l {
     // The next outcomes that leave each history, first one on top; how many are left.
     DERIVED(_Alignas(16) u16 leaving[SCL_ROWS]);
     DERIVED(u32 leaving_left);
+    // Of the corrector's tables from slot SCL_GEHL_LANE on: masks of histories, right shifts as
+    // multipliers, masks of indices, starts.
+    DERIVED(_Alignas(16) u16 lanes[4][16]);
     DERIVED(u16 bank_short[2 * 16]); // where the i-th bank after bank 0 begins, modulo their number
     DERIVED(u16 bank_long[2 * 20]);
 };

@@ -210,19 +210,21 @@ static ALWAYS_INLINE void scl_lookup_tagged(const struct scl_config *k, const st
 // What leaves the histories in the next 16 outcomes.
 static ALWAYS_INLINE void scl_look_ahead(const struct scl_config *k, struct tage_sc_l *s)
 {
+#pragma GCC unroll 16
     for (unsigned row = k->short_rows; row < k->rows; row++)
         s->leaving[row] = (u16)history_get(s->st.ring, s->st.position + k->length[row] - 16, 16);
     s->leaving_left = 16;
 }
 
-static ALWAYS_INLINE __m128i scl_fold_step(__m128i fold, __m128i out, unsigned bits, __m128i in,
-                                           const u16 *multiplier, const u16 *wrap, const u16 *mask)
+// Eight folded histories, of the kind-th sort, take a step.
+static ALWAYS_INLINE void scl_fold_step(const struct scl_config *k, unsigned kind, unsigned half,
+                                        u16 *folds, __m128i out, unsigned bits, __m128i in)
 {
-    __m128i t = _mm_xor_si128(_mm_slli_epi16(fold, (int)bits), in);
+    __m128i t = _mm_xor_si128(_mm_slli_epi16(scl_load(folds), (int)bits), in);
 
-    t = _mm_xor_si128(t, _mm_mullo_epi16(out, _mm_loadu_si128((const __m128i *)multiplier)));
-    t = _mm_xor_si128(t, _mm_mulhi_epu16(t, _mm_loadu_si128((const __m128i *)wrap)));
-    return _mm_and_si128(t, _mm_loadu_si128((const __m128i *)mask));
+    t = _mm_xor_si128(t, _mm_mullo_epi16(out, scl_load(k->out[kind] + half)));
+    t = _mm_xor_si128(t, _mm_mulhi_epu16(t, scl_load(k->wrap[kind] + half)));
+    _mm_storeu_si128((__m128i *)folds, _mm_and_si128(t, scl_load(k->mask[kind] + half)));
 }
 
 // `bits` outcomes `in` (newest first) come into all histories.
@@ -236,6 +238,7 @@ static ALWAYS_INLINE void scl_push_bits(const struct scl_config *k, struct tage_
     if (UNLIKELY(s->leaving_left < bits))
         scl_look_ahead(k, s);
     s->leaving_left -= bits;
+#pragma GCC unroll 2
     for (unsigned half = 0; half < SCL_ROWS; half += 8) {
         __m128i next = _mm_load_si128((const __m128i *)(s->leaving + half)), outs;
 
@@ -251,16 +254,10 @@ static ALWAYS_INLINE void scl_push_bits(const struct scl_config *k, struct tage_
                 outs = _mm_insert_epi16(outs, (int)(st->recent >> (k->length[3] - bits) & mask), 3);
             }
         }
-        for (unsigned i = k->size == SCL_8K; i < 3; i++) {
-            __m128i *fold = (__m128i *)((i == 0   ? st->index_fold
-                                         : i == 1 ? st->tag_fold
-                                                  : st->tag_fold2) +
-                                        half);
-
-            _mm_storeu_si128(fold,
-                             scl_fold_step(_mm_loadu_si128(fold), outs, bits, ins, k->out[i] + half,
-                                           k->wrap[i] + half, k->mask[i] + half));
-        }
+        if (k->size == SCL_64K)
+            scl_fold_step(k, 0, half, st->index_fold + half, outs, bits, ins);
+        scl_fold_step(k, 1, half, st->tag_fold + half, outs, bits, ins);
+        scl_fold_step(k, 2, half, st->tag_fold2 + half, outs, bits, ins);
         if (k->size == SCL_8K)
             _mm_store_si128((__m128i *)(out + half), outs);
     }
