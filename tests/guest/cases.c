@@ -9,6 +9,7 @@ extern const u8 guest_mov_ss[], guest_mov_ss_end[];
 extern const u8 guest_breakpoint[], guest_breakpoint_end[];
 extern const u8 guest_all_or_nothing[], guest_all_or_nothing_end[];
 extern const u8 guest_double_fault[], guest_double_fault_end[];
+extern const u8 guest_half_an_instruction[], guest_half_an_instruction_end[];
 extern const u8 guest_user[], guest_user_end[];
 extern const u8 guest_user_io[], guest_user_io_end[];
 extern const u8 guest_system_call[], guest_system_call_end[];
@@ -154,6 +155,11 @@ static const u64 double_fault[] = {
 };
 
 #define USER 0x2b1 // CS 2BH, RF
+
+static const u64 half_an_instruction[] = {
+    14,         0x10, 0, 0x61000, // its fetch
+    0x12345678,                   //
+};
 
 static const u64 user[] = {
     6,  0,    1, USER,     // NOP, then UD2
@@ -391,6 +397,7 @@ const struct guest_case guest_cases[] = {
     CASE(all_or_nothing, GUEST_LONG, GUEST_HALTED, all_or_nothing,
          "emulates IRET and splits stores"),
     CASE(double_fault, GUEST_LONG, GUEST_HALTED, double_fault, "does not check a gate's segment"),
+    CASE(half_an_instruction, GUEST_LONG, GUEST_HALTED, half_an_instruction, NULL),
     CASE(breakpoint, GUEST_LONG, GUEST_HALTED, breakpoint, NULL),
     CASE(user, GUEST_LONG, GUEST_HALTED, user, NULL),
     CASE(user_io, GUEST_LONG, GUEST_HALTED, user_io, "has no IOPL"),

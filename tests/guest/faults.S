@@ -132,6 +132,29 @@ GUEST double_fault
     hlt
 END_GUEST double_fault
 
+# A branch to an instruction whose second half is on a page that is not there, then again when it is:
+# what the first one led to, the handler, is not where the branch goes.
+.set LAST, 0x60ff0
+GUEST half_an_instruction
+    LONG_START
+    mov dword ptr [LAST], 0x00000beb      # jmp LAST + 13
+    mov dword ptr [LAST + 12], 0x5678b800 # there: mov eax, 0x12345678
+    mov dword ptr [LAST + 16], 0xff411234 # jmp r13
+    mov byte ptr [LAST + 20], 0xe5
+    mov qword ptr [PT + 0x61 * 8], 0
+    invlpg [LAST + 16]
+    mov r14d, LAST + 13
+    lea r13, [rip + 1f]
+    mov eax, LAST
+    jmp rax
+1:  mov qword ptr [PT + 0x61 * 8], 0x61003
+    lea r13, [rip + 2f]
+    mov eax, LAST
+    jmp rax
+2:  RECORD rax
+    hlt
+END_GUEST half_an_instruction
+
 GUEST triple_fault
     LONG_START
     mov byte ptr [IDT + 13 * 16 + 5], 0

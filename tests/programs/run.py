@@ -242,6 +242,33 @@ def run_case(case, args, missing, tap):
                        [*bad, timing(native, facet)])
 
 
+# ---- natively only, for comparing two systems (tests/boot)
+
+def record(chosen, missing, args):
+    """Writes how each case ends here to a file; paths are the same wherever this runs."""
+    base, rows = "/tmp/facet-programs.record", {}
+    for case in chosen:
+        if missing.intersection(case.needs):
+            continue
+        print(case.name, flush=True)
+        shutil.rmtree(base, ignore_errors=True)
+        os.makedirs(os.path.join(base, "built"))
+        built, wrong = build(case, os.path.join(base, "built"))
+        run = Outcome(wrong, b"", b"", [], 0, {}) if wrong else \
+            one_run(case, base, built, None, args.native_timeout)
+        rows[case.name] = {"status": run.status, "out": run.out.decode("latin-1"),
+                           "err": run.err.decode("latin-1"), "tree": run.tree}
+    with open(args.record, "w", encoding="ascii") as f:
+        json.dump(rows, f)
+    return not rows
+
+
+def recorded(row):
+    """The outcome that `record` wrote."""
+    return Outcome(row["status"], row["out"].encode("latin-1"), row["err"].encode("latin-1"),
+                   row["tree"], 0, {})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -252,6 +279,7 @@ def main():
                         help="a further option of facet exec, as --option=--traced")
     parser.add_argument("--slower", type=float, default=1, help="multiplies the time limits")
     parser.add_argument("--native-timeout", type=float, default=120)
+    parser.add_argument("--record", metavar="FILE", help="run natively only; outcomes go to FILE")
     parser.add_argument("--page", action="store_true", help="print docs/reference/programs.md")
     parser.add_argument("--check-page", metavar="FILE", help="fail if FILE is not that page")
     parser.add_argument("name", nargs="*", help="only these cases (patterns)")
@@ -266,12 +294,14 @@ def main():
                        ["tests/programs/run.py --page > docs/reference/programs.md"])
         print("1..1")
         return tap.failed
-    args.facet = os.path.abspath(args.facet or parser.error("--facet is missing"))
     chosen = [case for case in cases.read()[1]
               if (not args.tier or case.tier in args.tier)
               and (not args.section or case.section in args.section)
               and (not args.name or any(fnmatch.fnmatch(case.name, n) for n in args.name))]
     missing = missing_packages(sorted({package for case in chosen for package in case.needs}))
+    if args.record:
+        return record(chosen, missing, args)
+    args.facet = os.path.abspath(args.facet or parser.error("--facet is missing"))
     for case in chosen:
         run_case(case, args, missing, tap)
     if not chosen and not args.name:

@@ -294,6 +294,7 @@ static enum core_exit deliver(struct x86_core *c, struct delivery e)
     c->stepped = false;
     c->s.halted = 0;
     c->s.int_shadow = 0;
+    c->core.link = NULL;    // the block before was on its way to somewhere else
     if (c->core.budget > 0) // counts as an instruction: some guests do nothing but fault
         c->core.budget--;
     while (enter(c, &e) != X86_OK) {
