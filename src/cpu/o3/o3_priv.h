@@ -104,7 +104,9 @@ struct o3_info {
     u16 opcode;
     u16 producer[4]; // slots
     u32 generation;  // tells a late answer of memory from one to the slot's new owner
-    u8 pieces;       // answers of memory that are out
+    u8 pending;      // answers of memory that are out
+    u8 lines;        // that a load has asked for; 2: all
+    u64 done;        // when those that were there are
     u8 cause;        // enum o3_cpi: why it came late from fetch
     u64 trace;       // number of the instruction in the trace
     u64 fetched, rename, dispatched, issued; // cycles
