@@ -187,7 +187,7 @@ struct o3_fetch {
     u32 token;       // of the last access to cache or TLB
     u64 line, page;  // that were accessed last
     u64 window;      // of the micro-op cache
-    u32 window_uops, part;
+    u32 window_uops;
     u64 last_rename; // cycle at which the last micro-op gets to rename
     u64 fuse;        // position of a compare that a branch behind it may fuse with
 };
@@ -373,8 +373,8 @@ static inline u32 o3_counts(const struct dyn_inst *d)
 void o3_decode(struct pipe *p, const struct dyn_inst *d, const struct mem_ref *mem, u8 insts,
                u64 rename);
 u32 o3_uops_of(const struct pipe *p, const struct dyn_inst *d);
-// Whether a line is there; it is from then on.
-bool o3_uop_cache_find(struct pipe *p, vaddr window, u32 part);
+// Whether a line is there that begins at pc; it is from then on.
+bool o3_uop_cache_find(struct pipe *p, vaddr pc);
 
 // ---- rename.c
 void o3_rename(struct pipe *p);
