@@ -91,6 +91,7 @@ static struct o3_slot *append(struct pipe *p, const struct dyn_inst *d, u64 rena
     i->cause = p->fetch.cause;
     i->fetched = p->time.cycle;
     i->rename = rename;
+    i->dispatched = i->issued = O3_NEVER;
     p->fetch.cause = O3_CPI_FRONTEND;
     return s;
 }

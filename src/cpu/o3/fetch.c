@@ -82,7 +82,7 @@ static bool step(struct pipe *p)
         p->fetch.wrong_stop = exit != CORE_CONTINUE;
         p->fetch.more = 0;
     } else {
-        core_set_time(p->core, MAX(p->time.now, *p->latest_read), 0, 0, 0);
+        core_set_time(p->core, MAX(p->time.now, *p->latest_read), 0, (u32)p->time.whole, 0);
         exit = front_step(&p->front, p->quota, 0, &n);
         flush_translations(p);
         p->held = exit == CORE_LIMIT ? CORE_CONTINUE : exit;
@@ -202,10 +202,9 @@ static bool find_source(struct pipe *p, vaddr pc, u32 n, struct room *room)
     if (f->window != window || (f->window_uops && f->window_uops + n > o->uop_cache_line)) {
         if (room->used && room->lines == 0)
             return false;
-        f->part = f->window == window ? f->part + 1 : 0;
         f->window = window;
         f->window_uops = 0;
-        hit = o3_uop_cache_find(p, window, f->part);
+        hit = o3_uop_cache_find(p, pc);
         p->o3->n.uopCacheHits += hit;
         p->o3->n.uopCacheMisses += !hit;
         room->lines -= room->lines > 0;
@@ -290,6 +289,7 @@ static bool fetch_branch(struct pipe *p, const struct dyn_inst *d, struct o3_slo
         return false;
     if (!b->p.taken)
         return true;
+    p->fetch.window = O3_NO_POS;
     if (bubble || --room->blocks == 0) {
         p->fetch.at = p->time.cycle + 1 + bubble;
         return false;

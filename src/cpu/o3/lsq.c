@@ -52,6 +52,7 @@ void o3_load_enter(struct pipe *p, struct o3_slot *s, u64 pos)
 
     s->memory = (u16)(p->load_tail++ & p->load_mask);
     *l = (struct o3_load){.pos = pos, .order = p->store_next};
+    p->info[o3_index(p, s)].lines = 0;
     if (s->flags & O3_ATOMIC)
         p->barrier[p->barrier_tail++ % O3_BARRIERS] = pos;
     l->wait = o3_dependence_of_load(p, p->info[o3_index(p, s)].pc, l->order);
@@ -131,9 +132,9 @@ static bool forward(struct pipe *p, struct o3_slot *s, u64 at)
 }
 
 // One line's part of an access; true: accepted.
-static bool access_line(struct pipe *p, struct o3_slot *s, paddr pa, u64 at, u64 *done)
+static bool access_line(struct pipe *p, struct o3_slot *s, paddr pa, u64 at)
 {
-    const struct o3_info *i = &p->info[o3_index(p, s)];
+    struct o3_info *i = &p->info[o3_index(p, s)];
     struct timed_access a = {.pa = pa,
                              .pc = i->pc,
                              .kind = s->flags & O3_ATOMIC ? TIMED_WRITE : TIMED_READ,
@@ -142,21 +143,20 @@ static bool access_line(struct pipe *p, struct o3_slot *s, paddr pa, u64 at, u64
     tick now = o3_tick_after(&p->time, at - p->time.cycle), when = 0;
 
     if (!p->dcache.c) {
-        *done = MAX(*done, at + p->o3->p.hit_cycles);
+        i->done = MAX(i->done, at + p->o3->p.hit_cycles);
         return true;
     }
     switch (p->dcache.ops->access(p->dcache.c, &a, now, &p->on_load, token_of(p, s), &when)) {
     case TIMED_DONE:
-        *done = MAX(*done, o3_cycle_at(&p->time, when));
+        i->done = MAX(i->done, o3_cycle_at(&p->time, when));
         return true;
     case TIMED_PENDING:
-        p->info[o3_index(p, s)].pieces++;
+        i->pending++;
         return true;
     case TIMED_BUSY:
         break;
     }
     p->o3->n.cacheBlocked++;
-    p->info[o3_index(p, s)].generation++; // what a first piece was promised
     retry_at(p, s, o3_cycle_at(&p->time, when));
     return false;
 }
@@ -165,33 +165,39 @@ static void load_access(struct pipe *p, struct o3_slot *s, u64 at)
 {
     struct o3_info *i = &p->info[o3_index(p, s)];
     paddr last = i->pa + i->size - 1;
-    u64 done = at + 1;
+    bool split = (i->pa ^ last) >> TIMED_LINE_SHIFT;
 
     if (s->flags & O3_DEVICE) {
         accessed(p, s, 0);
         load_done(p, s, at + p->o3->p.device_cycles);
         return;
     }
-    if (forward(p, s, at))
+    if (!i->lines) {
+        if (forward(p, s, at))
+            return;
+        i->pending = 0;
+        i->done = at + 1;
+        if (!access_line(p, s, i->pa, at))
+            return;
+        i->lines = 1;
+        accessed(p, s, 0);
+    }
+    if (split && i->lines == 1 &&
+        !access_line(p, s, (i->pa & CORE_PAGE_MASK) | (last & ~CORE_PAGE_MASK), at))
         return;
-    i->pieces = 0;
-    if (!access_line(p, s, i->pa, at, &done))
-        return;
-    if ((i->pa ^ last) >> TIMED_LINE_SHIFT &&
-        !access_line(p, s, (i->pa & CORE_PAGE_MASK) | (last & ~CORE_PAGE_MASK), at, &done))
-        return;
-    accessed(p, s, 0);
-    if (!i->pieces)
-        load_done(p, s, done);
+    i->lines = 2;
+    if (!i->pending)
+        load_done(p, s, MAX(i->done, at + 1));
 }
 
 static void load_answered(struct timed_client *client, u32 token, tick when)
 {
     struct pipe *p = CONTAINER_OF(client, struct pipe, on_load);
     struct o3_slot *s = slot_of(p, token);
+    struct o3_info *i = s ? &p->info[o3_index(p, s)] : NULL;
 
-    if (s && --p->info[o3_index(p, s)].pieces == 0)
-        load_done(p, s, o3_cycle_at(&p->time, when));
+    if (s && --i->pending == 0 && i->lines == 2)
+        load_done(p, s, MAX(i->done, o3_cycle_at(&p->time, when)));
 }
 
 // ---- translation. True: over, at *at.

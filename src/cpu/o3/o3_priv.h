@@ -105,7 +105,9 @@ struct o3_info {
     u16 opcode;
     u16 producer[4]; // slots
     u32 generation;  // tells a late answer of memory from one to the slot's new owner
-    u8 pieces;       // answers of memory that are out
+    u8 pending;      // answers of memory that are out
+    u8 lines;        // that a load has asked for; 2: all
+    u64 done;        // when those that were there are
     u8 cause;        // enum o3_cpi: why it came late from fetch
     u64 trace;       // number of the instruction in the trace
     u64 fetched, rename, dispatched, issued; // cycles
@@ -186,7 +188,7 @@ struct o3_fetch {
     u32 token;       // of the last access to cache or TLB
     u64 line, page;  // that were accessed last
     u64 window;      // of the micro-op cache
-    u32 window_uops, part;
+    u32 window_uops;
     u64 last_rename; // cycle at which the last micro-op gets to rename
     u64 fuse;        // position of a compare that a branch behind it may fuse with
 };
@@ -373,8 +375,8 @@ static inline u32 o3_counts(const struct dyn_inst *d)
 void o3_decode(struct pipe *p, const struct dyn_inst *d, const struct mem_ref *mem, u8 insts,
                u64 rename);
 u32 o3_uops_of(const struct pipe *p, const struct dyn_inst *d);
-// Whether a line is there; it is from then on.
-bool o3_uop_cache_find(struct pipe *p, vaddr window, u32 part);
+// Whether a line is there that begins at pc; it is from then on.
+bool o3_uop_cache_find(struct pipe *p, vaddr pc);
 
 // ---- rename.c
 void o3_rename(struct pipe *p);

@@ -12,7 +12,7 @@ struct error;
 
 enum o3_stage {
     O3_STAGE_FETCH,
-    O3_STAGE_RENAME_READY, // decoded, waits for rename
+    O3_STAGE_DECODE, // decoded: waits for rename
     O3_STAGE_DISPATCH,
     O3_STAGE_ISSUE,    // its first micro-op
     O3_STAGE_COMPLETE, // its last micro-op

@@ -5,9 +5,8 @@
 void o3_trace_slot(struct pipe *p, u64 last, bool flushed)
 {
     const struct o3_slot *s = o3_at(p, last);
-    u64 first = last - s->number;
+    u64 first = last - s->number, next = flushed ? p->head : last + 1;
     const struct o3_info *i = &p->info[first & p->mask];
-    bool renamed = s->state != O3_FETCHED;
     struct o3_trace_record r = {
         .number = i->trace,
         .pc = i->pc,
@@ -16,21 +15,15 @@ void o3_trace_slot(struct pipe *p, u64 last, bool flushed)
         .flushed = flushed,
         .wrong_path = s->flags & O3_WRONG_PATH,
         .cycle_ticks = p->time.whole,
-        .at = {i->fetched, i->rename, O3_NEVER, O3_NEVER, O3_NEVER, p->time.cycle},
+        .at = {i->fetched, i->rename, i->dispatched, O3_NEVER, flushed ? O3_NEVER : 0,
+               p->time.cycle},
     };
 
-    if (renamed || !flushed) {
-        r.at[O3_STAGE_DISPATCH] = i->dispatched;
-        for (u64 pos = first; pos <= last; pos++) {
-            r.at[O3_STAGE_ISSUE] = MIN(r.at[O3_STAGE_ISSUE], p->info[pos & p->mask].issued);
-            if (!flushed)
-                r.at[O3_STAGE_COMPLETE] = pos == first
-                                              ? o3_at(p, pos)->done
-                                              : MAX(r.at[O3_STAGE_COMPLETE], o3_at(p, pos)->done);
-        }
+    for (u64 pos = first; pos <= last; pos++) {
+        r.at[O3_STAGE_ISSUE] = MIN(r.at[O3_STAGE_ISSUE], p->info[pos & p->mask].issued);
+        if (!flushed)
+            r.at[O3_STAGE_COMPLETE] = MAX(r.at[O3_STAGE_COMPLETE], o3_at(p, pos)->done);
     }
-    r.oldest_fetch = p->info[(flushed ? p->head : last + 1) & p->mask].fetched;
-    if ((flushed ? p->head : last + 1) >= p->tail)
-        r.oldest_fetch = p->time.cycle;
+    r.oldest_fetch = next < p->tail ? p->info[next & p->mask].fetched : p->time.cycle;
     p->trace->record(p->trace, &r);
 }

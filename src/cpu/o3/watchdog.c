@@ -48,9 +48,10 @@ static void dump(const struct pipe *p)
         const struct o3_slot *s = &p->slot[pos & p->mask];
 
         component_log(&p->o3->base, LOG_ERROR,
-                      "%llu: pc 0x%llx class %u state %u waits %u list %u flags 0x%x done %lld",
+                      "%llu: pc 0x%llx class %u state %u waits %u list %u flags 0x%x ready %lld done %lld",
                       (unsigned long long)pos, (unsigned long long)p->info[pos & p->mask].pc,
-                      s->class, s->state, s->n_wait, s->list, s->flags, (long long)s->done);
+                      s->class, s->state, s->n_wait, s->list, s->flags, (long long)s->ready,
+                      (long long)s->done);
     }
 }
 

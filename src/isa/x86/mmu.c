@@ -258,6 +258,13 @@ enum x86_result x86_translate(struct x86_core *c, u64 linear, enum core_access a
 
 bool x86_where(const struct core *core, vaddr va, paddr *ret_pa)
 {
+    const struct core_tlb *tlb = core->tlb[CORE_EXEC];
+    u32 i = core_tlb_index(va);
+
+    if (tlb->entry[i].tag == (va & CORE_PAGE_MASK)) {
+        *ret_pa = tlb->page[i] | (va & ~CORE_PAGE_MASK);
+        return true;
+    }
     return x86_translate_debug(CONTAINER_OF(core, struct x86_core, core), va, ret_pa);
 }
 
