@@ -175,29 +175,6 @@ enum timed_answer level_dma(struct level *l, struct request *q)
     return answer;
 }
 
-<<<<<<< HEAD
-=======
-static void prefetch(struct level *l, const struct request *cause, paddr pa)
-{
-    struct timed_access a = *cause->a;
-    struct request q;
-
-    a.pa = pa;
-    a.kind = cause->exclusive ? TIMED_PREFETCH_WRITE : TIMED_PREFETCH;
-    q = request_of(&a, cause->now + l->k.tag, cause->timed);
-    q.prefetch = true;
-    if (level_subtree(l, q.line) || (q.timed && mshr_find(l, q.line, q.now) >= 0)) {
-        l->n->pfRedundant++;
-        return;
-    }
-    if ((q.timed && level_is_congested(l)) ||
-        (q.timed ? level_request_timed : level_request_atomic)(l, &q, -1) == TIMED_BUSY)
-        l->n->pfDropped++;
-    else
-        l->n->pfIssued++;
-}
-
->>>>>>> dram
 void level_train(struct level *l, const struct request *q, struct prefetch_seen *seen)
 {
     const struct timed_access *a = q->a;
