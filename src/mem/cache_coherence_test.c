@@ -171,6 +171,27 @@ static void dma_reads_leave_no_copy(void **arg)
     sim_release(&x.sim);
 }
 
+static void a_page_walker_below_takes_no_copy_away(void **arg)
+{
+    static const char *const kinds[] = {"inclusive", "nine", "exclusive"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        struct fixture x;
+        struct error err;
+        char l2[128];
+        tick when;
+
+        snprintf(l2, sizeof(l2), "l2 cache next=m.mem size=4KiB ways=4 inclusion=%s", kinds[i]);
+        fixture_new(&x, "a cache next=m.l2 size=256 ways=4", l2, "mem mock_memory", NULL);
+        atomic(&x, "a", TIMED_WRITE, 0x1000);
+        assert_int_equal(timed(&x, "l2", TIMED_WALK, 0x1000, 1000, 1, &when), TIMED_DONE);
+        assert_int_equal(when, 1000 + (2 + 2) * CYCLE); // its own tags, and the other's
+        assert_int_equal(state(&x, "a", 0x1000), 'M');
+        assert_true(coherence_check(&x.sim, &err));
+        sim_release(&x.sim);
+    }
+}
+
 static void a_dropped_directory_entry_takes_the_copies_along(void **arg)
 {
     struct fixture x;
@@ -252,6 +273,7 @@ int main(void)
         cmocka_unit_test(what_a_nine_cache_loses_those_above_keep),
         cmocka_unit_test(an_exclusive_cache_has_what_left_above),
         cmocka_unit_test(dma_reads_leave_no_copy),
+        cmocka_unit_test(a_page_walker_below_takes_no_copy_away),
         cmocka_unit_test(a_dropped_directory_entry_takes_the_copies_along),
         cmocka_unit_test(the_checker_finds_what_is_wrong),
         cmocka_unit_test(timed_and_atomic_accesses_leave_the_same_tags),

@@ -237,7 +237,9 @@ static u64 stress(const struct hierarchy *h, u64 seed, bool use_timed, u64 acces
         bool device = who == cores * 8;
         const char *name = device ? h->device : h->ports[who % cores];
         paddr pa = rng_below(&rng, 48) * TIMED_LINE;
-        enum timed_kind kind = device      ? what & 1 ? TIMED_DMA_READ : TIMED_DMA_WRITE
+        // Now and then a page walker asks where the device does.
+        enum timed_kind kind = device && what > 12 ? TIMED_WALK
+                               : device      ? what & 1 ? TIMED_DMA_READ : TIMED_DMA_WRITE
                                : what < 8  ? TIMED_READ
                                : what < 13 ? TIMED_WRITE
                                : what < 14 ? TIMED_FETCH
