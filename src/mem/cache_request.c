@@ -167,7 +167,7 @@ ALIKE void probe_others(struct level *l, const struct request *q, struct situati
         p.op = PROBE_INVALIDATE;
     } else if (s->owner != LEVEL_NOBODY) {
         // A client (a page walker) has no copy, so nobody has to share.
-        p.op = !q->upper                       ? PROBE_LOOK
+        p.op = !q->upper                      ? PROBE_LOOK
                : l->k.protocol == LEVEL_MOESI ? PROBE_SHARE_KEEP
                                               : PROBE_SHARE_CLEAN;
         set = bit(s->owner);

@@ -239,12 +239,12 @@ static u64 stress(const struct hierarchy *h, u64 seed, bool use_timed, u64 acces
         paddr pa = rng_below(&rng, 48) * TIMED_LINE;
         // Now and then a page walker asks where the device does.
         enum timed_kind kind = device && what > 12 ? TIMED_WALK
-                               : device      ? what & 1 ? TIMED_DMA_READ : TIMED_DMA_WRITE
-                               : what < 8  ? TIMED_READ
-                               : what < 13 ? TIMED_WRITE
-                               : what < 14 ? TIMED_FETCH
-                               : what < 15 ? TIMED_PREFETCH
-                                           : TIMED_PREFETCH_WRITE;
+                               : device            ? what & 1 ? TIMED_DMA_READ : TIMED_DMA_WRITE
+                               : what < 8          ? TIMED_READ
+                               : what < 13         ? TIMED_WRITE
+                               : what < 14         ? TIMED_FETCH
+                               : what < 15         ? TIMED_PREFETCH
+                                                   : TIMED_PREFETCH_WRITE;
         tick when;
 
         now += rng_below(&rng, 8) * CYCLE;
