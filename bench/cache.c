@@ -8,6 +8,7 @@
 // an instruction's next bytes and most loads are to the line before, which is the "same line" row.
 #include "mem/cache.h"
 #include "base/rng.h"
+#include "mem/simple_memory.h"
 #include "sim/sim.h"
 #include "sim/timed.h"
 
@@ -84,7 +85,7 @@ static void make(struct bench *b)
     add(b, &cache_type, "l1", l1);
     add(b, &cache_type, "l2", l2);
     add(b, &cache_type, "l3", l3);
-    add(b, &fixed_memory_type, "memory", none);
+    add(b, &simple_memory_type, "memory", none);
     if (!sim_build(&b->sim, &err)) {
         fprintf(stderr, "%s\n", err.message);
         exit(1);

@@ -33,7 +33,7 @@ struct component;
 struct sim;
 
 extern const struct component_type cache_type, directory_type, snoop_bus_type,
-    coherence_checker_type, fixed_memory_type;
+    coherence_checker_type;
 
 // Checks all lines of all levels of the machine: at most one may write, who may write is alone,
 // sharer bits and inclusion hold. False: *err names the line and the levels.

@@ -67,7 +67,7 @@ static void check_table(const char *point, bool moesi, bool use_timed)
                  moesi ? "moesi" : "mesi");
         fixture_new(&x, "a cache next=m.point size=128 ways=2",
                     "b cache next=m.point size=128 ways=2", "c cache next=m.point size=128 ways=2",
-                    line, "mem fixed_memory", NULL);
+                    line, "mem mock_memory", NULL);
         for (const char *at = r->accesses; *at; at += at[2] ? 3 : 2)
             act(&x, at, use_timed, &now);
         for (u32 k = 0; k < 3; k++)
@@ -109,7 +109,7 @@ static void a_cache_that_is_not_inclusive_keeps_mesi_and_moesi(void **arg)
 
 #define TWO(inclusion)                   \
     "a cache next=m.l2 size=256 ways=4", \
-        "l2 cache next=m.mem size=128 ways=1 inclusion=" inclusion, "mem fixed_memory"
+        "l2 cache next=m.mem size=128 ways=1 inclusion=" inclusion, "mem mock_memory"
 
 static void what_an_inclusive_cache_loses_those_above_lose(void **arg)
 {
@@ -143,8 +143,7 @@ static void an_exclusive_cache_has_what_left_above(void **arg)
     struct fixture x;
 
     fixture_new(&x, "a cache next=m.l2 size=64 ways=1",
-                "l2 cache next=m.mem size=256 ways=4 inclusion=exclusive", "mem fixed_memory",
-                NULL);
+                "l2 cache next=m.mem size=256 ways=4 inclusion=exclusive", "mem mock_memory", NULL);
     atomic(&x, "a", TIMED_WRITE, 0x000);
     assert_int_equal(state(&x, "l2", 0x000), 'I');
     atomic(&x, "a", TIMED_READ, 0x040);
@@ -172,12 +171,33 @@ static void dma_reads_leave_no_copy(void **arg)
     sim_release(&x.sim);
 }
 
+static void a_page_walker_below_takes_no_copy_away(void **arg)
+{
+    static const char *const kinds[] = {"inclusive", "nine", "exclusive"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        struct fixture x;
+        struct error err;
+        char l2[128];
+        tick when;
+
+        snprintf(l2, sizeof(l2), "l2 cache next=m.mem size=4KiB ways=4 inclusion=%s", kinds[i]);
+        fixture_new(&x, "a cache next=m.l2 size=256 ways=4", l2, "mem mock_memory", NULL);
+        atomic(&x, "a", TIMED_WRITE, 0x1000);
+        assert_int_equal(timed(&x, "l2", TIMED_WALK, 0x1000, 1000, 1, &when), TIMED_DONE);
+        assert_int_equal(when, 1000 + (2 + 2) * CYCLE); // its own tags, and the other's
+        assert_int_equal(state(&x, "a", 0x1000), 'M');
+        assert_true(coherence_check(&x.sim, &err));
+        sim_release(&x.sim);
+    }
+}
+
 static void a_dropped_directory_entry_takes_the_copies_along(void **arg)
 {
     struct fixture x;
 
     fixture_new(&x, "a cache next=m.dir size=256 ways=4",
-                "dir directory next=m.mem entries=2 ways=2", "mem fixed_memory", NULL);
+                "dir directory next=m.mem entries=2 ways=2", "mem mock_memory", NULL);
     atomic(&x, "a", TIMED_WRITE, 0x000);
     atomic(&x, "a", TIMED_READ, 0x040);
     atomic(&x, "a", TIMED_READ, 0x080);
@@ -192,7 +212,7 @@ static void the_checker_finds_what_is_wrong(void **arg)
     struct error err;
 
     fixture_new(&x, "a cache next=m.l2 size=128 ways=2", "b cache next=m.l2 size=128 ways=2",
-                "l2 cache next=m.mem size=1KiB ways=4", "mem fixed_memory",
+                "l2 cache next=m.mem size=1KiB ways=4", "mem mock_memory",
                 "check coherence_checker next=m.a interval=1us", NULL);
     atomic(&x, "check", TIMED_WRITE, 0x1000);
     atomic(&x, "b", TIMED_READ, 0x2000);
@@ -221,8 +241,8 @@ static void timed_and_atomic_accesses_leave_the_same_tags(void **arg)
         for (u32 i = 0; i < 2; i++)
             fixture_new(&x[i], "a cache next=m.l2 size=512 ways=4",
                         "b cache next=m.l2 size=512 ways=2 replacement=tree-plru", l2,
-                        "l3 cache next=m.mem size=4KiB ways=8 replacement=drrip",
-                        "mem fixed_memory", NULL);
+                        "l3 cache next=m.mem size=4KiB ways=8 replacement=drrip", "mem mock_memory",
+                        NULL);
         for (u32 i = 0; i < 5000; i++) {
             const char *name = rng_below(&rng, 2) ? "a" : "b";
             enum timed_kind kind = (enum timed_kind)rng_below(&rng, TIMED_DMA_READ);
@@ -253,6 +273,7 @@ int main(void)
         cmocka_unit_test(what_a_nine_cache_loses_those_above_keep),
         cmocka_unit_test(an_exclusive_cache_has_what_left_above),
         cmocka_unit_test(dma_reads_leave_no_copy),
+        cmocka_unit_test(a_page_walker_below_takes_no_copy_away),
         cmocka_unit_test(a_dropped_directory_entry_takes_the_copies_along),
         cmocka_unit_test(the_checker_finds_what_is_wrong),
         cmocka_unit_test(timed_and_atomic_accesses_leave_the_same_tags),

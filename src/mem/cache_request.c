@@ -166,7 +166,10 @@ ALIKE void probe_others(struct level *l, const struct request *q, struct situati
     if (q->exclusive) {
         p.op = PROBE_INVALIDATE;
     } else if (s->owner != LEVEL_NOBODY) {
-        p.op = l->k.protocol == LEVEL_MOESI ? PROBE_SHARE_KEEP : PROBE_SHARE_CLEAN;
+        // A client (a page walker) has no copy, so nobody has to share.
+        p.op = !q->upper                      ? PROBE_LOOK
+               : l->k.protocol == LEVEL_MOESI ? PROBE_SHARE_KEEP
+                                              : PROBE_SHARE_CLEAN;
         set = bit(s->owner);
     } else if (p.data) {
         p.op = PROBE_LOOK;
@@ -181,7 +184,7 @@ ALIKE void probe_others(struct level *l, const struct request *q, struct situati
     l->n->cacheToCache += p.data;
     if (q->exclusive)
         s->others = 0;
-    if (!p.kept)
+    if (!p.kept && p.op != PROBE_LOOK)
         s->owner = LEVEL_NOBODY;
 }
 

@@ -107,7 +107,7 @@ const struct component_type *const test_extra_types[] = {&mock_prefetcher_type, 
 
 // ---- configurations
 
-#define MEMORY "mem fixed_memory"
+#define MEMORY "mem mock_memory"
 
 static void impossible_caches_are_refused(void **arg)
 {
@@ -141,7 +141,7 @@ static void incoherent_hierarchies_are_refused(void **arg)
     fixture_refused("nothing keeps the two coherent", "a cache next=m.mem", "b cache next=m.mem",
                     MEMORY, NULL);
     fixture_refused("nothing keeps the two coherent", "a cache next=m.n", "b cache next=m.mem",
-                    "n interconnect targets=m.mem,m.mem2", MEMORY, "mem2 fixed_memory", NULL);
+                    "n interconnect targets=m.mem,m.mem2", MEMORY, "mem2 mock_memory", NULL);
 }
 
 static void no_ports_are_refused(void **arg)

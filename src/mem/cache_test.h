@@ -2,12 +2,13 @@
 // For tests of the memory hierarchy: a machine from lines of text, and a client that writes down
 // what it is told. Clocks are 1 GHz unless a line says otherwise: a cycle is 1000 ticks.
 //
-//     fixture_new(&x, "l1 cache next=m.mem size=1KiB ways=2", "mem fixed_memory latency=60ns",
+//     fixture_new(&x, "l1 cache next=m.mem size=1KiB ways=2", "mem mock_memory latency=60ns",
 //                 NULL);
 #pragma once
 
 #include "mem/cache.h"
 #include "mem/cache_level.h"
+#include "mem/mock_memory.h"
 #include "sim/control.h"
 #include "sim/sim.h"
 
@@ -64,8 +65,8 @@ extern const struct component_type *const test_extra_types[]; // NULL at the end
 static inline const struct component_type *test_type(const char *name)
 {
     static const struct component_type *const types[] = {
-        &cache_type,        &directory_type,    &snoop_bus_type,
-        &interconnect_type, &fixed_memory_type, &coherence_checker_type};
+        &cache_type,        &directory_type,   &snoop_bus_type,
+        &interconnect_type, &mock_memory_type, &coherence_checker_type};
 
     for (size_t i = 0; i < ARRAY_SIZE(types); i++)
         if (strcmp(types[i]->name, name) == 0)

@@ -7,7 +7,7 @@ const struct component_type *const test_extra_types[] = {NULL};
 
 // Tags 2 cycles, data 3, response 4; the memory 50 cycles.
 #define L1 "l1 cache next=m.mem size=1KiB ways=2 tag_latency=2 data_latency=3 response_latency=4 "
-#define MEMORY "mem fixed_memory latency=50ns"
+#define MEMORY "mem mock_memory latency=50ns"
 enum { HIT = 3 * CYCLE, MISS = (2 + 50 + 4) * CYCLE };
 
 static u64 count(struct fixture *x, const char *name, const char *stat)
@@ -211,7 +211,7 @@ static void full_write_buffers_keep_misses_away(void **arg)
     tick when;
 
     fixture_new(&x, "l1 cache next=m.mem size=128 ways=1 write_buffers=1",
-                "mem fixed_memory latency=50ns queue=1", NULL);
+                "mem mock_memory latency=50ns queue=1", NULL);
     atomic(&x, "l1", TIMED_WRITE, 0x000);
     atomic(&x, "l1", TIMED_WRITE, 0x040);
     assert_int_equal(timed(&x, "l1", TIMED_READ, 0x080, 0, 1, &when), TIMED_PENDING);

@@ -45,7 +45,7 @@ const struct component_type *const test_extra_types[] = {&noise_type, NULL};
         "b cache size=256 ways=2 next=" next,                                  \
         "c cache size=128 ways=1 replacement=random next=" next,               \
         "d cache size=512 ways=8 next=" next
-#define MEMORY "mem fixed_memory latency=60ns gap=5ns queue=2", "noise noise"
+#define MEMORY "mem mock_memory latency=60ns gap=5ns queue=2", "noise noise"
 #define FOUR_L2(how, next)                                                            \
     "a cache size=128 ways=2 next=m.p", "ai cache size=128 ways=1 next=m.p",          \
         "b cache size=128 ways=2 next=m.q", "bi cache size=128 ways=1 next=m.q",      \
@@ -65,7 +65,7 @@ static const struct hierarchy hierarchies[] = {
      {"a cache next=m.l2 size=256 ways=2 mshrs=2 targets=3", "b cache next=m.l2 size=256 ways=2",
       "c cache next=m.l2 size=128 ways=1 replacement=random", "d cache next=m.l2 size=512 ways=8",
       "l2 cache next=m.mem size=1KiB ways=4 mshrs=4 write_buffers=2",
-      "mem fixed_memory latency=60ns gap=5ns queue=2"},
+      "mem mock_memory latency=60ns gap=5ns queue=2"},
      {"a", "b", "c", "d"},
      "l2"},
     {"two levels, inclusive, MOESI",
@@ -207,7 +207,7 @@ static const struct hierarchy hierarchies[] = {
     {"memories on a ring",
      {FOUR_L1("m.l2"), "l2 cache next=m.net size=1KiB ways=4",
       "net interconnect topology=ring columns=3 targets=m.mem,m.mem2", MEMORY,
-      "mem2 fixed_memory latency=10ns"},
+      "mem2 mock_memory latency=10ns"},
      {"a", "b", "c", "d"},
      "l2"},
 };
@@ -237,12 +237,14 @@ static u64 stress(const struct hierarchy *h, u64 seed, bool use_timed, u64 acces
         bool device = who == cores * 8;
         const char *name = device ? h->device : h->ports[who % cores];
         paddr pa = rng_below(&rng, 48) * TIMED_LINE;
-        enum timed_kind kind = device      ? what & 1 ? TIMED_DMA_READ : TIMED_DMA_WRITE
-                               : what < 8  ? TIMED_READ
-                               : what < 13 ? TIMED_WRITE
-                               : what < 14 ? TIMED_FETCH
-                               : what < 15 ? TIMED_PREFETCH
-                                           : TIMED_PREFETCH_WRITE;
+        // Now and then a page walker asks where the device does.
+        enum timed_kind kind = device && what > 12 ? TIMED_WALK
+                               : device            ? what & 1 ? TIMED_DMA_READ : TIMED_DMA_WRITE
+                               : what < 8          ? TIMED_READ
+                               : what < 13         ? TIMED_WRITE
+                               : what < 14         ? TIMED_FETCH
+                               : what < 15         ? TIMED_PREFETCH
+                                                   : TIMED_PREFETCH_WRITE;
         tick when;
 
         now += rng_below(&rng, 8) * CYCLE;

@@ -6,7 +6,7 @@ const struct component_type *const test_extra_types[] = {NULL};
 
 #define L1(name) name " cache next=m.net size=1KiB ways=2 "
 #define SLICE(name) name " cache next=m.mem size=4KiB ways=4 "
-#define MEMORY "mem fixed_memory"
+#define MEMORY "mem mock_memory"
 
 static void a_crossbar_is_one_hop_each_way(void **arg)
 {

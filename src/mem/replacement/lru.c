@@ -57,6 +57,11 @@ const struct replacement_ops replacement_lru = {.name = "lru",
                                                 .good = lru_good};
 
 const struct replacement_ops *const replacement_policies[] = {
-    &replacement_lru,   &replacement_plru,  &replacement_srrip,
-    &replacement_brrip, &replacement_drrip, &replacement_random,
+    &replacement_lru,
+    &replacement_plru,
+    &replacement_srrip,
+    &replacement_brrip,
+    &replacement_drrip,
+    &replacement_random,
+    NULL,
 };

@@ -44,7 +44,7 @@ static inline void replacement_order_touch(u64 *order, u64 way)
     *order = (*order & ~(below << 4 | 15)) | (*order & below) << 4 | way;
 }
 
-// In the order of REPLACEMENT_CHOICES.
+// In the order of REPLACEMENT_CHOICES; NULL at the end.
 extern const struct replacement_ops *const replacement_policies[];
 #define REPLACEMENT_CHOICES "lru|tree-plru|srrip|brrip|drrip|random"
 

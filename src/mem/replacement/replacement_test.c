@@ -189,7 +189,7 @@ static void random_is_even_and_the_same_again(void **arg)
 
 static void touching_twice_is_touching_once(void **arg)
 {
-    for (u32 i = 0; i < 6; i++) {
+    for (u32 i = 0; replacement_policies[i]; i++) {
         u64 rank[16];
 
         start(replacement_policies[i], 4, 4);

@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A memory for the timing side that takes a fixed time for each access and one access a gap: for
-// tests, and for machines where the memory does not matter.
+// For tests: a memory that takes a fixed time for each access, begins one a gap, answers later, and
+// is busy when its queue is full.
 // Timing: an access begins `gap` after the one before it, and is done `latency` later. Writes are
 // done at once: who writes does not wait.
-#include "mem/cache.h"
-#include "mem/cache_level.h"
+#pragma once
+
 #include "sim/sim.h"
+#include "sim/timed.h"
 
 enum { MOST_WAITING = 256 };
 
-#define FIXED_MEMORY_PARAMS(P, PR, PB, PS, PC)                                              \
+#define MOCK_MEMORY_PARAMS(P, PR, PB, PS, PC)                                               \
     P(ticks, latency, 60000, 0, TICKS_PER_SECOND, "Time of an access")                      \
     P(ticks, gap, 0, 0, TICKS_PER_SECOND, "Time from the begin of an access to the next's") \
     P(u32, queue, 32, 1, MOST_WAITING, "Reads that can be under way at once")
 
-#define FIXED_MEMORY_STATE(F, FA, FE, FV) FE(done)
+#define MOCK_MEMORY_STATE(F, FA, FE, FV) FE(done)
 
-#define FIXED_MEMORY_STATS(S, SV, SH, SG, SR) \
-    S(numReads, "Count", "Reads")             \
+#define MOCK_MEMORY_STATS(S, SV, SH, SG, SR) \
+    S(numReads, "Count", "Reads")            \
     S(numWrites, "Count", "Writes")
 
-#define FIXED_MEMORY_EVENTS(E) E(done, fixed_memory_done)
+#define MOCK_MEMORY_EVENTS(E) E(done, mock_memory_done)
 
-COMPONENT_LISTS(fixed_memory, FIXED_MEMORY_PARAMS, FIXED_MEMORY_STATE, FIXED_MEMORY_STATS,
-                FIXED_MEMORY_EVENTS);
+COMPONENT_LISTS(mock_memory, MOCK_MEMORY_PARAMS, MOCK_MEMORY_STATE, MOCK_MEMORY_STATS,
+                MOCK_MEMORY_EVENTS);
 
 struct waiting {
     tick when;
@@ -31,11 +32,11 @@ struct waiting {
     u32 token;
 };
 
-struct fixed_memory {
+struct mock_memory {
     struct component base;
-    struct fixed_memory_params p;
-    struct fixed_memory_state st;
-    struct fixed_memory_stats n;
+    struct mock_memory_params p;
+    struct mock_memory_state st;
+    struct mock_memory_stats n;
     // Empty at rest.
     DERIVED(struct waiting waiting[MOST_WAITING]); // a ring in order of time
     DERIVED(u32 first);
@@ -43,15 +44,14 @@ struct fixed_memory {
     DERIVED(tick next); // when the next access may begin
 };
 
-static struct fixed_memory *fixed_memory_of(const struct component *c)
+static inline struct mock_memory *mock_memory_of(const struct component *c)
 {
-    ASSERT(c->type == &fixed_memory_type);
-    return (struct fixed_memory *)(uintptr_t)c;
+    return (struct mock_memory *)(uintptr_t)c;
 }
 
-static void fixed_memory_done(void *owner, struct event *event)
+static void mock_memory_done(void *owner, struct event *event)
 {
-    struct fixed_memory *m = owner;
+    struct mock_memory *m = owner;
 
     while (m->count && m->waiting[m->first].when <= event->queue->now) {
         struct waiting w = m->waiting[m->first];
@@ -69,20 +69,20 @@ static bool is_write(u8 kind)
     return kind == TIMED_WRITE || kind == TIMED_DMA_WRITE;
 }
 
-static tick fixed_memory_atomic(struct component *c, const struct timed_access *a)
+static tick mock_memory_atomic(struct component *c, const struct timed_access *a)
 {
-    struct fixed_memory *m = fixed_memory_of(c);
+    struct mock_memory *m = mock_memory_of(c);
 
     m->n.numWrites += is_write(a->kind);
     m->n.numReads += !is_write(a->kind);
     return m->p.latency;
 }
 
-static enum timed_answer fixed_memory_access(struct component *c, const struct timed_access *a,
-                                             tick now, struct timed_client *client, u32 token,
-                                             tick *ret_when)
+static enum timed_answer mock_memory_access(struct component *c, const struct timed_access *a,
+                                            tick now, struct timed_client *client, u32 token,
+                                            tick *ret_when)
 {
-    struct fixed_memory *m = fixed_memory_of(c);
+    struct mock_memory *m = mock_memory_of(c);
     tick begin = MAX(MAX(now, c->sim->queue.now), m->next);
     struct waiting *w = &m->waiting[(m->first + m->count) % MOST_WAITING];
 
@@ -105,28 +105,28 @@ static enum timed_answer fixed_memory_access(struct component *c, const struct t
     return TIMED_PENDING;
 }
 
-static bool fixed_memory_probe(const struct component *c, paddr pa)
+static bool mock_memory_probe(const struct component *c, paddr pa)
 {
     return true;
 }
 
-static const struct timed_port_ops fixed_memory_timed = {
-    .atomic = fixed_memory_atomic,
-    .access = fixed_memory_access,
-    .probe = fixed_memory_probe,
+static const struct timed_port_ops mock_memory_timed = {
+    .atomic = mock_memory_atomic,
+    .access = mock_memory_access,
+    .probe = mock_memory_probe,
 };
 
-static void fixed_memory_reset(struct component *c)
+static void mock_memory_reset(struct component *c)
 {
-    struct fixed_memory *m = fixed_memory_of(c);
+    struct mock_memory *m = mock_memory_of(c);
 
     m->first = m->count = 0;
     m->next = 0;
 }
 
-static bool fixed_memory_drain(struct component *c)
+static bool mock_memory_drain(struct component *c)
 {
-    struct fixed_memory *m = fixed_memory_of(c);
+    struct mock_memory *m = mock_memory_of(c);
 
     if (m->count)
         return false;
@@ -134,15 +134,15 @@ static bool fixed_memory_drain(struct component *c)
     return true;
 }
 
-static const struct component_ops fixed_memory_ops = {
-    .reset = fixed_memory_reset,
-    .drain = fixed_memory_drain,
+static const struct component_ops mock_memory_ops = {
+    .reset = mock_memory_reset,
+    .drain = mock_memory_drain,
 };
 
-const struct component_type fixed_memory_type = {
-    .name = "fixed_memory",
-    .doc = "Memory of a fixed latency, for the timing side",
-    COMPONENT_LAYOUT(fixed_memory),
-    .ops = &fixed_memory_ops,
-    .provides = {IFACE(timed_port, &fixed_memory_timed)},
+static const struct component_type mock_memory_type = {
+    .name = "mock_memory",
+    .doc = "Memory of a unit test",
+    COMPONENT_LAYOUT(mock_memory),
+    .ops = &mock_memory_ops,
+    .provides = {IFACE(timed_port, &mock_memory_timed)},
 };
