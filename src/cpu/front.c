@@ -30,6 +30,20 @@ void front_release(struct front *f)
     f->batch = NULL;
 }
 
+// As the engine finds the next block: by pc, and only else by where that lies.
+static bool find_block(struct front *f, u64 max_insts, struct block **ret)
+{
+    struct core *core = f->core;
+    vaddr pc = core->isa->pc(core);
+    const struct jump_entry *e = &core->jump[core_jump_index(pc)];
+
+    if (LIKELY(e->key == (pc ^ core->mode_key) && e->block->n_insts <= max_insts)) {
+        *ret = e->block;
+        return true;
+    }
+    return block_cache_find(f->blocks, core, max_insts, ret);
+}
+
 static enum core_exit execute(struct front *f, u64 max_insts, u64 slack)
 {
     struct core *core = f->core;
@@ -44,7 +58,7 @@ static enum core_exit execute(struct front *f, u64 max_insts, u64 slack)
     if (core->budget <= 0) // events may take some of it
         return CORE_CONTINUE;
     core->exit = CORE_CONTINUE;
-    if (block_cache_find(f->blocks, core, MIN(max_insts, (u64)core->budget), &b)) {
+    if (find_block(f, MIN(max_insts, (u64)core->budget), &b)) {
         i64 spare = core->budget - (i64)MIN((u64)core->budget, b->n_insts + slack);
 
         core->link = NULL;
