@@ -2,4 +2,4 @@
 """Fixtures of the tests of CPU models; those of whole computers are boot's."""
 
 # pylint: disable=unused-import
-from boot.conftest import pytest_configure, ramdisk, vmlinuz
+from boot.conftest import computer, pytest_configure, ramdisk, vmlinuz

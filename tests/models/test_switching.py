@@ -33,7 +33,7 @@ class Booted:
         assert run.code == 0 and len(run.checkpoints) == 1, run.stderr
         self.checkpoint = run.checkpoints[0]
         self.console = run.console[run.console.index("BOOTED") + len("BOOTED"):]
-        assert self.console.rstrip().endswith("DONE")
+        assert "DONE" in self.console
 
 
 @pytest.fixture(name="booted", scope="module")
@@ -53,35 +53,34 @@ def lines(console):
     return sorted(console.split())
 
 
-def check(tmp_path, booted, *words):
-    run = Computer(tmp_path).restore(booted.checkpoint, *MACHINE, *words)
+def check(computer, booted, *words):
+    run = computer.restore(booted.checkpoint, *MACHINE, *words)
     assert run.code == 0, run.stderr
     assert lines(run.console) == lines(booted.console)
     return run
 
 
-def test_a_kernel_works_on_each_model(tmp_path, booted):
+def test_a_kernel_works_on_each_model(computer, booted):
     for model in ["timing", "o3"]:
-        run = check(tmp_path, booted(1, 1), "--cpu", model)
+        run = check(computer, booted(1, 1), "--cpu", model)
         assert "system.cpu0.%s.committedInsts" % model in run.file("stats.txt")
 
 
-def test_a_kernel_notices_no_change_of_models(tmp_path, booted):
-    check(tmp_path, booted(1, 1), "--switch-every", "100us")
-    check(tmp_path, booted(2, 1), "--switch-every", "10us")
+def test_a_kernel_notices_no_change_of_models(computer, booted):
+    check(computer, booted(1, 1), "--switch-every", "100us")
+    check(computer, booted(2, 1), "--switch-every", "10us")
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("cpus", [1, 2, 4])
 @pytest.mark.parametrize("period", ["1ms", "100us", "1us", "3insts"])
-def test_a_kernel_notices_no_change_of_models_for_long(tmp_path, booted, cpus, period):
-    check(tmp_path, booted(cpus, 3), "--switch-every", period)
+def test_a_kernel_notices_no_change_of_models_for_long(computer, booted, cpus, period):
+    check(computer, booted(cpus, 3), "--switch-every", period)
 
 
 @pytest.mark.nightly
-def test_a_whole_boot_notices_no_change_of_models(tmp_path, vmlinuz, ramdisk):
+def test_a_whole_boot_notices_no_change_of_models(computer, vmlinuz, ramdisk):
     words = ["--kernel", vmlinuz, "--initrd", ramdisk(SCRIPT % 2), "--append", QUIET, "--cpus", "2"]
-    computer = Computer(tmp_path)
     still = computer.boot(*words)
     run = computer.boot(*words, *MACHINE, "--cpu", "functional", "--switch-every", "1ms")
     assert (run.code, lines(run.console)) == (0, lines(still.console)), run.stderr
