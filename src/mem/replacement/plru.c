@@ -6,13 +6,10 @@
 // SPEC: M. Evers et al. and many before: the policy of the i486's cache (Intel i486 manual, 5.5).
 #include "mem/replacement/replacement.h"
 
+// The next power of two.
 static u32 leaves(u32 ways)
 {
-    u32 n = 1;
-
-    while (n < ways)
-        n *= 2;
-    return n;
+    return ways <= 1 ? 1 : 2u << (31 - __builtin_clz(ways - 1));
 }
 
 static void plru_touch(struct replacement *r, u32 set, u32 way)
