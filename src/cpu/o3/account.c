@@ -92,6 +92,10 @@ void o3_account(struct pipe *p, u64 cycles)
     n->issueWidth.sum += p->n_issued * cycles;
     n->issueWidth.squares += (u64)p->n_issued * p->n_issued * cycles;
     n->issueWidth.buckets[MIN(p->n_issued, ARRAY_SIZE(n->issueWidth.buckets) - 1)] += cycles;
+    if (p->rename_stall)
+        *p->rename_stall += cycles;
+    if (p->fetch_stall)
+        *p->fetch_stall += cycles;
     if (p->fetch.hold == O3_HOLD_ICACHE)
         n->icacheStallCycles += cycles;
     if (p->fetch.hold == O3_HOLD_ITLB)

@@ -239,7 +239,8 @@ static void predict(struct pipe *p, struct o3_branch *b, u64 *bubble)
         *bubble = p->o3->p.decode_resteer;
         p->o3->n.decodeResteers++;
     }
-    if (!b->p.target_known && b->b.target) {
+    if (!b->p.target_known && b->b.target) { // now the history has it, too
+        bpred_resolve(p->bpred, &b->b, &b->p, true, b->b.target);
         b->p.target = b->b.target;
         b->p.target_known = true;
     }
@@ -273,15 +274,17 @@ static bool fetch_branch(struct pipe *p, const struct dyn_inst *d, struct o3_slo
 
     b->b = branch_of(d->si);
     b->pos = p->tail - 1;
-    b->taken = d->flags & DYN_TAKEN;
+    b->taken = d->flags & DYN_TAKEN || b->b.kind != BRANCH_CONDITIONAL;
     b->target = d->next_pc;
-    b->mispredicted = b->speculated = false;
+    b->speculated = false;
     s->branch = index;
     p->o3->n.fetchedBranches++;
     predict(p, b, &bubble);
     next = b->p.taken ? b->p.target : b->b.fall;
-    if ((b->p.taken && !b->p.target_known) || next != d->next_pc) {
-        b->mispredicted = true;
+    // As the predictor sees it: a branch to the next instruction can be mispredicted.
+    b->mispredicted = b->p.taken != b->taken ||
+                      (b->taken && (!b->p.target_known || b->p.target != b->target));
+    if (b->mispredicted) {
         s->flags |= O3_MISPREDICTED;
         leave_path(p, b, index, !b->p.taken || b->p.target_known, next);
     }
@@ -358,7 +361,7 @@ static bool has_space(struct pipe *p, u32 n)
     const struct o3_params *o = &p->o3->p;
 
     if (p->tail - p->disp + n > o->uop_queue && p->tail != p->disp) {
-        p->o3->n.uopQueueFullEvents++;
+        p->fetch_stall = &p->o3->n.uopQueueFullEvents;
         return false;
     }
     return p->tail - p->head + n <= p->mask && p->branch_tail - p->branch_head < o->branches;
@@ -411,6 +414,7 @@ void o3_fetch(struct pipe *p)
                         .blocks = (u32)o->fetch_blocks,
                         .lines = (u32)o->uop_cache_lines};
 
+    p->fetch_stall = NULL;
     if (f->hold != O3_HOLD_NONE || f->at > p->time.cycle)
         return;
     do {

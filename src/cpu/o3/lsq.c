@@ -120,7 +120,10 @@ static bool forward(struct pipe *p, struct o3_slot *s, u64 at)
             l->partial = true;
             wait_in(p, s, list);
         } else if (st->data == O3_NEVER) {
-            wait_in(p, s, list);
+            accessed(p, s, n + 1);
+            l->data_at = at;
+            p->o3->n.forwLoads++;
+            o3_list_add(p, list, s);
         } else {
             accessed(p, s, n + 1);
             p->o3->n.forwLoads++;
@@ -362,10 +365,22 @@ void o3_store_issue(struct pipe *p, struct o3_slot *s, u64 pos)
         store_known(p, s, at);
 }
 
+// Loads that wait for the data get it; others in the list wait for something else.
 void o3_store_data(struct pipe *p, struct o3_slot *s)
 {
+    u16 at = p->list_head[O3_LIST_STORE + s->memory];
+
     p->store[s->memory].data = s->done;
-    o3_list_wake(p, O3_LIST_STORE + s->memory);
+    while (at != O3_NONE) {
+        struct o3_slot *waits = &p->slot[at];
+        const struct o3_load *l = &p->load[waits->memory];
+
+        at = waits->list_next;
+        if (!l->data_at)
+            continue;
+        o3_list_remove(p, waits);
+        load_done(p, waits, MAX(l->data_at, s->done) + p->o3->p.forward_cycles);
+    }
 }
 
 void o3_store_forget(struct pipe *p)

@@ -4,6 +4,7 @@
 #include "cpu/bpred/bpred.h"
 #include "sim/timed.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,7 +125,14 @@ static enum timed_answer tlb_access(struct component *c, vaddr va, paddr pa_page
     return memory_access(c, &a, now, client, token, ret_when);
 }
 
-static const struct timed_tlb_ops tlb_port = {.access = tlb_access};
+static void tlb_flush(struct component *c)
+{
+    struct mock_memory *m = (struct mock_memory *)c;
+
+    memset(m->tag, 0, sizeof(m->tag));
+}
+
+static const struct timed_tlb_ops tlb_port = {.access = tlb_access, .flush = tlb_flush};
 
 const struct component_type mock_tlb_type = {
     .name = "mock_tlb",
@@ -132,105 +140,6 @@ const struct component_type mock_tlb_type = {
     COMPONENT_LAYOUT(mock_memory),
     .ops = &(const struct component_ops){0},
     .provides = {{"timed_tlb", &tlb_port}},
-};
-
-// ---- branch predictor
-
-enum { COUNTERS = 16384, TARGETS = 4096, STACK = 16 };
-
-#define BPRED_PARAMS(P, PR, PB, PS, PC) \
-    PC(mode, "gshare", "gshare|taken|not_taken", "What it predicts")
-COMPONENT_LISTS(mock_bpred, BPRED_PARAMS, NO_ROWS, NO_ROWS, NO_ROWS);
-
-struct mock_bpred {
-    struct component base;
-    struct mock_bpred_params p;
-    struct mock_bpred_state st;
-    struct mock_bpred_stats n;
-    DERIVED(u8 counter[COUNTERS]);
-    DERIVED(vaddr target[TARGETS]);
-    DERIVED(vaddr tag[TARGETS]);
-    DERIVED(vaddr stack[STACK]);
-    DERIVED(u32 history);
-    DERIVED(u32 top);
-};
-
-struct memory {
-    u32 history, top;
-};
-
-static void push(struct mock_bpred *m, const struct branch *b, bool taken)
-{
-    if (b->kind == BRANCH_CONDITIONAL)
-        m->history = m->history << 1 | taken;
-    if (b->kind == BRANCH_CALL || b->kind == BRANCH_INDIRECT_CALL)
-        m->stack[m->top++ % STACK] = b->fall;
-    if (b->kind == BRANCH_RETURN)
-        m->top--;
-}
-
-static u8 *counter(struct mock_bpred *m, vaddr pc, u32 history)
-{
-    return &m->counter[(pc ^ (history & 0xfff) << 2) % COUNTERS];
-}
-
-void bpred_predict(struct component *c, const struct branch *b, struct prediction *p)
-{
-    struct mock_bpred *m = (struct mock_bpred *)c;
-    struct memory *memory = (struct memory *)p->memory;
-    u32 t = (u32)(b->pc % TARGETS);
-
-    *memory = (struct memory){m->history, m->top};
-    p->taken = b->kind != BRANCH_CONDITIONAL || m->p.mode == 1 ||
-               (m->p.mode == 0 && *counter(m, b->pc, m->history) >= 2);
-    p->target_known = m->tag[t] == b->pc || m->p.mode == 1;
-    p->target = m->p.mode == 1 && b->target ? b->target : m->target[t];
-    p->btb_level = p->target_known;
-    if (b->kind == BRANCH_RETURN) {
-        p->target_known = true;
-        p->target = m->stack[(m->top - 1) % STACK];
-    }
-    push(m, b, p->taken);
-}
-
-bool bpred_resolve(struct component *c, const struct branch *b, struct prediction *p, bool taken,
-                   vaddr target)
-{
-    struct mock_bpred *m = (struct mock_bpred *)c;
-    const struct memory *memory = (const struct memory *)p->memory;
-
-    if (p->taken == taken && (!taken || (p->target_known && p->target == target)))
-        return false;
-    m->history = memory->history;
-    m->top = memory->top;
-    push(m, b, taken);
-    return true;
-}
-
-void bpred_commit(struct component *c, const struct branch *b, struct prediction *p, bool taken,
-                  vaddr target)
-{
-    struct mock_bpred *m = (struct mock_bpred *)c;
-    u8 *n = counter(m, b->pc, ((const struct memory *)p->memory)->history);
-
-    if (b->kind == BRANCH_CONDITIONAL)
-        *n = (u8)(taken ? MIN(*n + 1, 3) : MAX(*n - 1, 0));
-    if (taken) {
-        m->tag[b->pc % TARGETS] = b->pc;
-        m->target[b->pc % TARGETS] = target;
-    }
-}
-
-void bpred_squash(struct component *c, struct prediction *p)
-{
-}
-
-const struct component_type mock_bpred_type = {
-    .name = "mock_bpred",
-    .doc = "Branch predictor of tests",
-    COMPONENT_LAYOUT(mock_bpred),
-    .ops = &(const struct component_ops){0},
-    .provides = {{"bpred", &memory_port}},
 };
 
 // ---- machine
@@ -313,7 +222,7 @@ void mock_machine_init(struct mock_machine *m, struct core *core, struct block_c
     m->dcache = part(m, &mock_memory_type, "dcache", settings);
     m->itlb = part(m, &mock_tlb_type, "itlb", settings);
     m->dtlb = part(m, &mock_tlb_type, "dtlb", settings);
-    m->bpred = part(m, &mock_bpred_type, "bpred", settings);
+    m->bpred = part(m, &bpred_type, "bpred", settings);
     must(sim_build(&m->sim, &err), &err);
     sim_reset(&m->sim);
     ops = component_interface(m->o3, "core_model");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Neighbours of the out-of-order CPU for its tests: memory and TLB with two fixed latencies, a
-// branch predictor of a few lines, and a core with a machine of its own around it.
+// Neighbours of the out-of-order CPU for its tests: memory and TLB with two fixed latencies, and a
+// machine around it.
 #pragma once
 
 #include "cpu/o3/o3.h"
@@ -11,10 +11,6 @@
 extern const struct component_type mock_memory_type;
 // Provides timed_tlb: pages that were seen before hit.
 extern const struct component_type mock_tlb_type;
-// Provides nothing: the functions of cpu/bpred/bpred.h are in this file, for a component of this
-// type. Parameter `mode`: gshare, taken (everything is predicted taken, targets known), not_taken.
-extern const struct component_type mock_bpred_type;
-
 struct mock_machine {
     struct sim sim;
     struct component *o3, *icache, *dcache, *itlb, *dtlb, *bpred;

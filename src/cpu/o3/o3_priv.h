@@ -128,6 +128,7 @@ struct o3_load {
     u64 order;  // stores at and behind this number are younger
     u64 source; // number of the store that gave the data + 1; 0: memory
     u64 wait;   // number + 1 of the store whose address it should wait for; 0: none
+    u64 data_at; // when it could have had the data that a store does not have yet; 0: not that
     bool accessed, partial;
 };
 
@@ -263,6 +264,7 @@ struct pipe {
     u32 slots_used;
     u8 block_cause; // enum o3_cpi: why rename stopped
     bool backend_stall;
+    u64 *rename_stall, *fetch_stall; // statistics of what they wait for; NULL: nothing
 
     struct o3_port icache, dcache;
     struct o3_tlb itlb, dtlb;

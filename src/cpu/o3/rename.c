@@ -39,11 +39,11 @@ static void find_operands(struct pipe *p, struct o3_slot *s, u32 index)
     }
 }
 
-static enum o3_cpi full(struct pipe *p, u64 *statistic)
+static bool full(struct pipe *p, u64 *statistic)
 {
-    ++*statistic;
+    p->rename_stall = statistic;
     p->backend_stall = true;
-    return O3_CPI_CORE;
+    return false;
 }
 
 // Whether s can enter now; if not, *cause.
@@ -55,25 +55,23 @@ static bool has_room(struct pipe *p, const struct o3_slot *s, u8 *cause)
         bool drained = p->head == p->disp && p->store_drained == p->store_next;
 
         if (p->head < p->serial || (s->flags & O3_SERIAL && !drained)) {
-            n->serialiseStallCycles++;
-            p->backend_stall = true;
             *cause = O3_CPI_SERIALISED;
-            return false;
+            return full(p, &n->serialiseStallCycles);
         }
     }
     *cause = O3_CPI_CORE;
     if (!(s->flags & O3_FUSED) && p->rob_used >= p->o3->p.rob)
-        return full(p, &n->robFullEvents), false;
+        return full(p, &n->robFullEvents);
     for (u32 b = 0; b < O3_BANKS; b++)
         if (p->free_regs[b] < s->regs[b])
-            return full(p, &n->registersFullEvents), false;
+            return full(p, &n->registersFullEvents);
     if (!(s->flags & NO_EXECUTION) && p->free_sched[p->set[s->set].group] <= 0)
-        return full(p, &n->iqFullEvents), false;
+        return full(p, &n->iqFullEvents);
     if (s->flags & O3_LOAD && p->load_tail - p->load_head >= p->o3->p.load_queue)
-        return full(p, &n->lqFullEvents), false;
+        return full(p, &n->lqFullEvents);
     if (s->flags & O3_STORE && p->store_next - p->store_drained >= p->o3->p.store_queue) {
         *cause = O3_CPI_STORE;
-        return full(p, &n->sqFullEvents), false;
+        return full(p, &n->sqFullEvents);
     }
     return true;
 }
@@ -124,6 +122,7 @@ void o3_rename(struct pipe *p)
     u32 slots = 0, width = (u32)p->o3->p.rename_width;
 
     p->backend_stall = false;
+    p->rename_stall = NULL;
     while (p->disp != p->tail) {
         struct o3_slot *s = o3_at(p, p->disp);
 
