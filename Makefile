@@ -31,6 +31,9 @@ bench: setup
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) bench/run.py --facet $(BUILD)/facet $(BENCH)
 
+bench-micro: all # this processor and facet's model of it: make bench-micro [UPDATE=1] [MICRO="add load"]
+	$(PYTHON) bench/micro.py --facet $(BUILD)/facet $(if $(UPDATE),--update) $(MICRO)
+
 conform: all # the long comparison with the host processor: make conform [CASES=50M] [SEED=1]
 	$(BUILD)/tests/conform/conform --cases $(or $(CASES),50M) --seed $(or $(SEED),1)
 
@@ -52,4 +55,4 @@ update-reference: all # docs/reference/, from what the program says of itself
 clean:
 	rm -rf $(BUILD) build-clang build-asan build-fuzz
 
-.PHONY: all setup demo test test-long check bench conform fuzz lint fmt update-reference clean
+.PHONY: all setup demo test test-long check bench bench-micro conform fuzz lint fmt update-reference clean
