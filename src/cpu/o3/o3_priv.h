@@ -220,8 +220,6 @@ struct pipe {
     struct o3_set *set;
     u8 class_set[UOP_CLASSES];
     u32 ready_sets; // bit per set with something ready
-    u32 port_order[O3_PORTS_MAX];
-    u32 n_ports;
     u64 unit_free[O3_UNITS][O3_PORTS_MAX];
     u8 bank[UOP_REGS];
 

@@ -3,6 +3,7 @@
 // and of the parameters; the mock memory hits after 1000 ps, three cycles.
 #include "cpu/o3/o3_bench.h"
 
+#include "cpu/o3/o3_trace.h"
 #include "cpu/o3/uop_timing.h"
 
 #define X10(x) x x x x x x x x x x
@@ -501,7 +502,7 @@ static void konata_trace_is_in_order_of_time_and_ends_what_it_begins(void **stat
     u64 insts, begun = 0, retired = 0, flushed = 0, id, order, flush;
     char *text = trace_of(o3_trace_kanata, &insts), *save;
 
-    assert_int_equal(strncmp(text, "Kanata\t0004\nC=\t", 16), 0);
+    assert_int_equal(strncmp(text, "Kanata\t0004\nC=\t", 15), 0);
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         begun += line[0] == 'I';
         if (line[0] == 'C' && line[1] == '\t')
