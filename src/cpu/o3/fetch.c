@@ -282,8 +282,8 @@ static bool fetch_branch(struct pipe *p, const struct dyn_inst *d, struct o3_slo
     predict(p, b, &bubble);
     next = b->p.taken ? b->p.target : b->b.fall;
     // As the predictor sees it: a branch to the next instruction can be mispredicted.
-    b->mispredicted = b->p.taken != b->taken ||
-                      (b->taken && (!b->p.target_known || b->p.target != b->target));
+    b->mispredicted =
+        b->p.taken != b->taken || (b->taken && (!b->p.target_known || b->p.target != b->target));
     if (b->mispredicted) {
         s->flags |= O3_MISPREDICTED;
         leave_path(p, b, index, !b->p.taken || b->p.target_known, next);

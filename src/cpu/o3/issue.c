@@ -173,13 +173,15 @@ static void execute(struct pipe *p, struct o3_slot *s)
     }
 }
 
-// Free ports of `ports`, least wanted by others first. UINT32_MAX: none.
+// The least wanted of `ports`, which are not none; UINT32_MAX: its unit is busy.
 static u32 choose_port(const struct pipe *p, u32 ports, u8 unit)
 {
-    for (u32 k = 0; k < p->n_ports; k++) {
-        u32 port = p->port_order[k];
+    if (LIKELY(!unit))
+        return (u32)__builtin_ctz(ports);
+    for (; ports; ports &= ports - 1) {
+        u32 port = (u32)__builtin_ctz(ports);
 
-        if (ports >> port & 1 && (!unit || p->unit_free[unit][port] <= p->time.cycle))
+        if (p->unit_free[unit][port] <= p->time.cycle)
             return port;
     }
     return UINT32_MAX;

@@ -52,10 +52,11 @@ static void make_sets(struct pipe *p)
     }
 }
 
-// Ports in the order in which they are given away: first those that the fewest classes can use.
+// In the sets, ports are numbered in the order in which they are given away: first those that the
+// fewest classes can use.
 static void order_ports(struct pipe *p)
 {
-    u32 wanted[O3_PORTS_MAX] = {0};
+    u32 wanted[O3_PORTS_MAX] = {0}, order[O3_PORTS_MAX], n = 0;
 
     for (u32 c = 0; c < UOP_CLASSES; c++)
         for (u32 port = 0; port < O3_PORTS_MAX; port++)
@@ -65,9 +66,16 @@ static void order_ports(struct pipe *p)
 
         if (!wanted[port])
             continue;
-        for (k = p->n_ports++; k > 0 && wanted[p->port_order[k - 1]] > wanted[port]; k--)
-            p->port_order[k] = p->port_order[k - 1];
-        p->port_order[k] = port;
+        for (k = n++; k > 0 && wanted[order[k - 1]] > wanted[port]; k--)
+            order[k] = order[k - 1];
+        order[k] = port;
+    }
+    for (u32 s = 0; s < p->n_sets; s++) {
+        u32 ports = p->set[s].ports;
+
+        p->set[s].ports = 0;
+        for (u32 k = 0; k < n; k++)
+            p->set[s].ports |= (ports >> order[k] & 1) << k;
     }
 }
 

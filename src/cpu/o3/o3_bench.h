@@ -16,10 +16,10 @@
 #include <cmocka.h>
 
 // guest_NAME: runs `body` as often as its argument (rdi) says. A page of data is at rsi.
-#define GUEST_LOOP(name, body)                                       \
-    void guest_##name(void);                                         \
-    __asm__(".intel_syntax noprefix\n.text\n.balign 64\nguest_" #name \
-            ":\n1:\n" body "\ndec rdi\njnz 1b\nret\n.att_syntax\n")
+#define GUEST_LOOP(name, body)                                                       \
+    void guest_##name(void);                                                         \
+    __asm__(".intel_syntax noprefix\n.text\n.balign 64\nguest_" #name ":\n1:\n" body \
+            "\ndec rdi\njnz 1b\nret\n.att_syntax\n")
 
 struct o3_bench {
     struct x86_core *core;

@@ -125,9 +125,9 @@ struct o3_branch {
 
 struct o3_load {
     u64 pos;
-    u64 order;  // stores at and behind this number are younger
-    u64 source; // number of the store that gave the data + 1; 0: memory
-    u64 wait;   // number + 1 of the store whose address it should wait for; 0: none
+    u64 order;   // stores at and behind this number are younger
+    u64 source;  // number of the store that gave the data + 1; 0: memory
+    u64 wait;    // number + 1 of the store whose address it should wait for; 0: none
     u64 data_at; // when it could have had the data that a store does not have yet; 0: not that
     bool accessed, partial;
 };
@@ -220,8 +220,6 @@ struct pipe {
     struct o3_set *set;
     u8 class_set[UOP_CLASSES];
     u32 ready_sets; // bit per set with something ready
-    u32 port_order[O3_PORTS_MAX];
-    u32 n_ports;
     u64 unit_free[O3_UNITS][O3_PORTS_MAX];
     u8 bank[UOP_REGS];
 

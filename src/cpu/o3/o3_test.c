@@ -3,6 +3,7 @@
 // and of the parameters; the mock memory hits after 1000 ps, three cycles.
 #include "cpu/o3/o3_bench.h"
 
+#include "cpu/o3/o3_trace.h"
 #include "cpu/o3/uop_timing.h"
 
 #define X10(x) x x x x x x x x x x
@@ -50,14 +51,11 @@ static void chains_run_at_the_latency_of_their_class(void **state)
         void (*guest)(void);
         enum uop_class class;
     } cases[] = {
-        {guest_add, UOP_INT_ALU},       {guest_imul, UOP_INT_MUL},
-        {guest_shl, UOP_INT_SHIFT},     {guest_lea, UOP_LEA},
-        {guest_popcnt, UOP_BIT},        {guest_addsd, UOP_FP_ADD},
-        {guest_mulsd, UOP_FP_MUL},      {guest_divsd, UOP_FP_DIV},
-        {guest_sqrtsd, UOP_FP_SQRT},    {guest_cvt, UOP_FP_CVT},
-        {guest_paddd, UOP_VEC_ALU},     {guest_pmullw, UOP_VEC_MUL},
-        {guest_psllq, UOP_VEC_SHIFT},   {guest_pshufb, UOP_VEC_SHUFFLE},
-        {guest_pand, UOP_VEC_LOGIC},
+        {guest_add, UOP_INT_ALU},     {guest_imul, UOP_INT_MUL},       {guest_shl, UOP_INT_SHIFT},
+        {guest_lea, UOP_LEA},         {guest_popcnt, UOP_BIT},         {guest_addsd, UOP_FP_ADD},
+        {guest_mulsd, UOP_FP_MUL},    {guest_divsd, UOP_FP_DIV},       {guest_sqrtsd, UOP_FP_SQRT},
+        {guest_cvt, UOP_FP_CVT},      {guest_paddd, UOP_VEC_ALU},      {guest_pmullw, UOP_VEC_MUL},
+        {guest_psllq, UOP_VEC_SHIFT}, {guest_pshufb, UOP_VEC_SHUFFLE}, {guest_pand, UOP_VEC_LOGIC},
     };
 
     for (u32 k = 0; k < ARRAY_SIZE(cases); k++)
@@ -100,9 +98,9 @@ GUEST_LOOP(nops, X100("nop\n"));
 
 static void rename_width_limits_what_needs_no_port(void **state)
 {
-    assert_cycles(o3_bench_loop(SETTINGS("o3.rename_width=4", "o3.retire_width=4", ), guest_nops,
-                                ROUNDS),
-                  ROUNDS, 25);
+    assert_cycles(
+        o3_bench_loop(SETTINGS("o3.rename_width=4", "o3.retire_width=4", ), guest_nops, ROUNDS),
+        ROUNDS, 25);
 }
 
 // ---- rename
@@ -122,10 +120,10 @@ static void zero_idiom_breaks_a_chain(void **state)
 {
     assert_cycles(o3_bench_loop(SETTINGS(), guest_zeroes, ROUNDS), ROUNDS, 100 / 3);
     // Then it is an operation that reads nothing: the chain is still broken, but it takes a port.
-    assert_cycles(o3_bench_loop(SETTINGS("o3.zero_idioms=false", "o3.kind=small",
-                                         "o3.int_scheduler=64", ),
-                                guest_zeroes, ROUNDS),
-                  ROUNDS, 100);
+    assert_cycles(
+        o3_bench_loop(SETTINGS("o3.zero_idioms=false", "o3.kind=small", "o3.int_scheduler=64", ),
+                      guest_zeroes, ROUNDS),
+        ROUNDS, 100);
 }
 
 // ---- memory
@@ -477,6 +475,64 @@ static void watchdog_names_what_is_stuck(void **state)
     o3_bench_release(&b);
 }
 
+// ---- traces
+
+static char *trace_of(struct o3_trace *(*open)(FILE *, const struct isa_ops *), u64 *ret_insts)
+{
+    const char *const settings[] = {STATIC, NULL};
+    struct o3_bench b;
+    struct o3_trace *trace;
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+
+    o3_bench_init(&b, settings);
+    trace = open(out, b.core->core.isa);
+    o3_observe(b.machine.o3, trace);
+    o3_bench_run(&b, guest_forward_branch, 20);
+    trace->close(trace);
+    fclose(out);
+    *ret_insts = mock_stat(&b.machine, "committedOps");
+    o3_bench_release(&b);
+    return text;
+}
+
+static void konata_trace_is_in_order_of_time_and_ends_what_it_begins(void **state)
+{
+    u64 insts, begun = 0, retired = 0, flushed = 0, id, order, flush;
+    char *text = trace_of(o3_trace_kanata, &insts), *save;
+
+    assert_int_equal(strncmp(text, "Kanata\t0004\nC=\t", 15), 0);
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        begun += line[0] == 'I';
+        if (line[0] == 'C' && line[1] == '\t')
+            assert_true(strtol(line + 2, NULL, 10) > 0);
+        if (sscanf(line, "R\t%lu\t%lu\t%lu", &id, &order, &flush) == 3) {
+            retired += flush == 0;
+            flushed += flush == 1;
+        }
+    }
+    assert_int_equal(begun, retired + flushed);
+    assert_true(retired > 20 * 4);
+    assert_true(flushed > 20);
+    free(text);
+}
+
+static void pipeview_trace_has_seven_lines_an_instruction(void **state)
+{
+    u64 insts, fetched = 0, lines = 0, dropped = 0;
+    char *text = trace_of(o3_trace_pipeview, &insts), *save;
+
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        lines++;
+        fetched += !strncmp(line, "O3PipeView:fetch:", 17);
+        dropped += !strcmp(line, "O3PipeView:retire:0:store:0");
+    }
+    assert_int_equal(lines, 7 * fetched);
+    assert_true(dropped > 20 && fetched > dropped + 20 * 4);
+    free(text);
+}
+
 static void same_run_gives_the_same_statistics(void **state)
 {
     struct o3_bench b;
@@ -525,6 +581,8 @@ int main(void)
         cmocka_unit_test(core_that_is_looked_at_shows_the_right_path),
         cmocka_unit_test(abandoned_pipeline_has_counted_what_was_executed),
         cmocka_unit_test(watchdog_names_what_is_stuck),
+        cmocka_unit_test(konata_trace_is_in_order_of_time_and_ends_what_it_begins),
+        cmocka_unit_test(pipeview_trace_has_seven_lines_an_instruction),
         cmocka_unit_test(same_run_gives_the_same_statistics),
     };
 
