@@ -12,10 +12,10 @@ enum uop_class {
     UOP_NOP,         // no execution (eliminated at rename, or a pure NOP)
     UOP_INT_ALU,     // add, logic, compare, move, setcc, cmov
     UOP_INT_SHIFT,   // shifts and rotates
-    UOP_INT_MUL,     //
+    UOP_INT_MUL,     // also crc32
     UOP_INT_DIV,     //
     UOP_LEA,         // address arithmetic with a result
-    UOP_BIT,         // popcnt, lzcnt, tzcnt, bsf, bsr, pdep, pext, crc32
+    UOP_BIT,         // popcnt, lzcnt, tzcnt, bsf, bsr, pdep, pext
     UOP_BRANCH,      // resolves a direct or indirect control transfer
     UOP_LOAD,        // address generation and load
     UOP_STORE_ADDR,  // address generation of a store

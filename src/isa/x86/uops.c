@@ -200,6 +200,21 @@ static void drop_sticky(struct parts *p)
     }
 }
 
+// Flags on which the result depends. Those of a shift by a constant are all new, or undefined.
+// APPROX: a shift by a register, which keeps them when the count is 0, waits for one group of them.
+static u32 flags_needed(const struct x86_insn *i, const ZydisDecodedInstruction *z)
+{
+    const struct x86_operand *count = &i->o[i->n_operands - 1];
+
+    u32 tested = z->cpu_flags ? z->cpu_flags->tested : 0;
+
+    if (i->def->uop != UOP_INT_SHIFT || !i->n_operands)
+        return i->flags_read;
+    if (count->kind == X86_O_IMM && i->imm & (i->op_bytes == 8 ? 63 : 31))
+        return tested;
+    return tested | (i->flags_read & X86_ZF);
+}
+
 static bool take_apart(struct parts *p)
 {
     static const ZydisMachineMode machine[] = {
@@ -223,6 +238,7 @@ static bool take_apart(struct parts *p)
     ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, i->bytes, i->si.len, &z, o)))
         return false;
+    add_flags(&p->in, flags_needed(i, &z)); // first: of many sources, the last ones are the faster
     for (u32 n = 0; n < z.operand_count; n++) {
         if (o[n].type == ZYDIS_OPERAND_TYPE_REGISTER)
             register_part(p, &o[n]);
@@ -231,7 +247,6 @@ static bool take_apart(struct parts *p)
     }
     if (i->si.flags & STATIC_ZERO_IDIOM)
         p->in.n = 0;
-    add_flags(&p->in, i->flags_read);
     add_flags(&p->out, i->flags_written);
     drop_sticky(p);
     return true;
@@ -258,14 +273,15 @@ static void emit(struct parts *p, u8 class, const struct set *in, const struct s
     struct set rest = *in, results = *out;
 
     while (rest.n > 4) {
-        struct set first = {.n = 4}, tmp = one(temporary(7));
+        u32 n = MIN(rest.n - 3u, 4u); // with the temporary one, as many as one uop takes are left
+        struct set first = {.n = (u8)n}, tmp = one(temporary(7));
 
-        for (u32 k = 0; k < 4; k++)
+        for (u32 k = 0; k < n; k++)
             first.reg[k] = rest.reg[k];
         emit_uop(p, class, p->size, &first, &tmp);
-        for (u32 k = 4; k < rest.n; k++)
-            rest.reg[k - 4] = rest.reg[k];
-        rest.n = (u8)(rest.n - 4);
+        for (u32 k = n; k < rest.n; k++)
+            rest.reg[k - n] = rest.reg[k];
+        rest.n = (u8)(rest.n - n);
         add(&rest, temporary(7));
     }
     do {
@@ -598,9 +614,22 @@ static void compose(struct parts *p)
     }
 }
 
+// A move between the integer and the vector side is neither's.
+static u8 class_of(const struct x86_insn *i)
+{
+    bool move = i->def->recipe == RECIPE_MOVE && i->n_operands == 2;
+    u8 to = i->o[0].kind, from = i->o[1].kind;
+
+    if (move && to == X86_O_GPR && (from == X86_O_VEC || from == X86_O_MMX))
+        return UOP_VEC_TO_INT;
+    if (move && from == X86_O_GPR && (to == X86_O_VEC || to == X86_O_MMX))
+        return UOP_INT_TO_VEC;
+    return i->def->uop;
+}
+
 u32 x86_make_recipe(const struct x86_insn *i, struct uop uops[X86_RECIPE_MAX])
 {
-    struct parts p = {.insn = i, .uops = uops, .class = i->def->uop, .size = i->op_bytes};
+    struct parts p = {.insn = i, .uops = uops, .class = class_of(i), .size = i->op_bytes};
     struct set none = {0};
 
     if (i->vec_bytes)
