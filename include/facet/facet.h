@@ -253,9 +253,25 @@ void facet_machine_reset_stats(struct facet_machine *machine);
 // before a long run.
 bool facet_stats_file_check(const char *file, struct facet_error *err);
 
+// A statistics file, read back: of several dumps the last, of intervals the total. A histogram's
+// buckets are named by their first value.
+struct facet_stat {
+    const char *name;
+    double value; // NaN: undefined
+    bool rounded; // to six decimals: from a text file
+};
+struct facet_stats;
+
+// NULL and *err on failure.
+struct facet_stats *facet_stats_open(const char *file, struct facet_error *err);
+void facet_stats_free(struct facet_stats *stats); // NULL is fine
+size_t facet_stats_count(const struct facet_stats *stats);
+struct facet_stat facet_stats_at(const struct facet_stats *stats, size_t index);
+
 // Traces to `file` ("-" is standard error) while the machine runs. `what` is "insn": a line for
-// each instruction with its disassembly and register effects; "konata" or "o3pipeview": the pipeline
-// of the out-of-order model, of each CPU to a file of its own. Only before the program is loaded.
+// each instruction with its disassembly and register effects; "konata" or "o3pipeview": the
+// pipeline of the out-of-order model, of each CPU to a file of its own. Only before the program is
+// loaded.
 bool facet_machine_trace(struct facet_machine *machine, const char *what, const char *file,
                          struct facet_error *err);
 

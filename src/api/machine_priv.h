@@ -39,7 +39,7 @@ struct facet_machine {
     struct console_file *console;       // owned (api/console.c); NULL: none
     struct pipe_traces *pipe_traces;    // owned; NULL: none
     struct machine_stats stats;
-    double checkpoint_seconds;          // host time of the last one
+    double checkpoint_seconds; // host time of the last one
     facet_poll_fn *poll;
     void *poll_context;
     volatile sig_atomic_t stopped_by;

@@ -14,8 +14,8 @@ static const struct stat_set *stats_of(struct facet_machine *machine)
 
 static void position(const struct facet_machine *machine, u64 *ret_insts, tick *ret_now)
 {
-    *ret_insts = machine->computer ? pc_insts(computer_board(machine->computer))
-                                   : se_insts(machine->se);
+    *ret_insts =
+        machine->computer ? pc_insts(computer_board(machine->computer)) : se_insts(machine->se);
     *ret_now = machine->computer ? computer_now(machine->computer) : se_now(machine->se);
 }
 

@@ -305,6 +305,9 @@ static const struct cli_option options[] = {
      "Where fetched kernels are kept; the default follows XDG_CACHE_HOME."},
     {"get", "json", NULL, NULL, false, NULL, "Write one JSON document."},
 
+    {"stats", "threshold", "PERCENT", "0", false, NULL,
+     "diff: only what differs by so much, of the larger value."},
+
     {"doctor", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"version", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"help", "man", NULL, NULL, false, NULL, "Write the man page (roff) of the topic."},

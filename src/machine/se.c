@@ -22,7 +22,7 @@ enum { DEFAULT_QUANTUM = 10000, BLOCK_POOL = 32 << 20 };
 #define SE_STATS(S, SV, SH, SG, SR)                                            \
     SR(simSeconds, simTicks, simFreq, "Second", "Number of seconds simulated") \
     S(simTicks, "Tick", "Number of ticks simulated")                           \
-    SG(simFreq, "(Tick/Second)", "Ticks per simulated second")                  \
+    SG(simFreq, "(Tick/Second)", "Ticks per simulated second")                 \
     S(simInsts, "Count", "Number of instructions simulated")
 STAT_STRUCT(se_stats_data, SE_STATS);
 static STAT_FIELDS(se_stats_data, SE_STATS);

@@ -150,3 +150,27 @@ def test_the_model_changes_where_the_region_begins(facet, program, tmp_path):
     assert result.returncode == 21
     o3 = stats_of(tmp_path / "s.json")["system.cpu0.o3"]["committedInsts"]
     assert 40000 < o3 < 43000
+
+
+@pytest.mark.parametrize("extra", [[], ["--stats-every", "10kinsts"]])
+def test_the_formats_of_one_run_are_equal_when_read_back(facet, program, tmp_path, extra):
+    files = [tmp_path / f"s.{e}" for e in ("json", "csv", "txt")]
+    facet("exec", "--cpu", "o3", *MACHINE, *extra,
+          *(word for f in files for word in ("--stats-file", f)), "--", program)
+    for other in files:
+        result = facet("stats", "diff", files[0], other)
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_stats_diff_names_what_differs_most_first(facet, tmp_path):
+    for name, rows in (("a", "x,100,,\ny,10,,\nz,1,,\nold,5,,\n"),
+                       ("b", "x,101,,\ny,20,,\nz,1,,\nnew,5,,\n")):
+        (tmp_path / f"{name}.csv").write_text("name,value,unit,description\n" + rows)
+    result = facet("stats", "diff", tmp_path / "a.csv", tmp_path / "b.csv")
+    assert result.returncode == 4
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines[:2] == [["only", "in", "B:", "new"], ["only", "in", "A:", "old"]]
+    assert lines[3:] == [["y", "10", "20", "+10", "50.000%"], ["x", "100", "101", "+1", "0.990%"]]
+    result = facet("stats", "diff", "--threshold", "2", tmp_path / "a.csv", tmp_path / "b.csv")
+    assert "\nx " not in result.stdout and "\ny " in result.stdout
+    assert facet("stats", "show", tmp_path / "a.csv", "o*").stdout.split() == ["old", "5"]

@@ -31,8 +31,7 @@ static void record(struct o3_trace *t, const struct o3_trace_record *r)
             "O3PipeView:issue:%llu\nO3PipeView:complete:%llu\n",
             ticks(r, O3_STAGE_DECODE), ticks(r, O3_STAGE_DISPATCH), ticks(r, O3_STAGE_DISPATCH),
             ticks(r, O3_STAGE_ISSUE), ticks(r, O3_STAGE_COMPLETE));
-    fprintf(v->out, "O3PipeView:retire:%llu:store:0\n",
-            r->flushed ? 0 : ticks(r, O3_STAGE_RETIRE));
+    fprintf(v->out, "O3PipeView:retire:%llu:store:0\n", r->flushed ? 0 : ticks(r, O3_STAGE_RETIRE));
 }
 
 static void close_trace(struct o3_trace *t)

@@ -47,11 +47,11 @@ static void dump(const struct pipe *p)
     for (u64 pos = p->head; pos < MIN(p->disp, p->head + 16); pos++) {
         const struct o3_slot *s = &p->slot[pos & p->mask];
 
-        component_log(&p->o3->base, LOG_ERROR,
-                      "%llu: pc 0x%llx class %u state %u waits %u list %u flags 0x%x ready %lld done %lld",
-                      (unsigned long long)pos, (unsigned long long)p->info[pos & p->mask].pc,
-                      s->class, s->state, s->n_wait, s->list, s->flags, (long long)s->ready,
-                      (long long)s->done);
+        component_log(
+            &p->o3->base, LOG_ERROR,
+            "%llu: pc 0x%llx class %u state %u waits %u list %u flags 0x%x ready %lld done %lld",
+            (unsigned long long)pos, (unsigned long long)p->info[pos & p->mask].pc, s->class,
+            s->state, s->n_wait, s->list, s->flags, (long long)s->ready, (long long)s->done);
     }
 }
 
