@@ -182,7 +182,7 @@ enum facet_end {
     FACET_END_LIMIT,     // the limit max_insts was reached
     FACET_END_STOPPED,   // facet_machine_stop; `status` is its argument
     FACET_END_DEADLOCK,  // nothing can ever run again
-    FACET_END_EVENT,     // an event of a computer, to be looked at (facet_machine_event); run on
+    FACET_END_EVENT,     // an event, to be looked at (facet_machine_event); run on
     FACET_END_POWER_OFF, // a computer's guest switched it off
     FACET_END_RESET,     // a computer's guest reset it
     FACET_END_PANIC,     // the guest's kernel panicked
@@ -208,7 +208,7 @@ bool facet_machine_run(struct facet_machine *machine, struct facet_result *ret_r
 bool facet_machine_run_until(struct facet_machine *machine, uint64_t insts, uint64_t ticks,
                              struct facet_result *ret_result, struct facet_error *err);
 
-// What the guest of a computer asks its simulator for, or what was watched for.
+// What the guest asks its simulator for, or what was watched for.
 enum facet_event_kind {
     FACET_EVENT_CONSOLE,     // the watched text has come
     FACET_EVENT_CHECKPOINT,  //
@@ -243,7 +243,8 @@ bool facet_machine_write_stats(struct facet_machine *machine, const char *file,
                                struct facet_error *err);
 
 // Keeps the statistics up to now as one more dump: text files get all dumps and then the end's
-// values, as gem5's stats.txt does; the other formats have the end's only.
+// values, as gem5's stats.txt does; JSON has them as a list. The setting stats_every makes one for
+// each interval.
 void facet_machine_dump_stats(struct facet_machine *machine);
 // Statistics count from here on: of what is counted, not of what is (times, sizes).
 void facet_machine_reset_stats(struct facet_machine *machine);
@@ -252,8 +253,25 @@ void facet_machine_reset_stats(struct facet_machine *machine);
 // before a long run.
 bool facet_stats_file_check(const char *file, struct facet_error *err);
 
+// A statistics file, read back: of several dumps the last, of intervals the total. A histogram's
+// buckets are named by their first value.
+struct facet_stat {
+    const char *name;
+    double value; // NaN: undefined
+    bool rounded; // to six decimals: from a text file
+};
+struct facet_stats;
+
+// NULL and *err on failure.
+struct facet_stats *facet_stats_open(const char *file, struct facet_error *err);
+void facet_stats_free(struct facet_stats *stats); // NULL is fine
+size_t facet_stats_count(const struct facet_stats *stats);
+struct facet_stat facet_stats_at(const struct facet_stats *stats, size_t index);
+
 // Traces to `file` ("-" is standard error) while the machine runs. `what` is "insn": a line for
-// each instruction with its disassembly and register effects. Only before the program is loaded.
+// each instruction with its disassembly and register effects; "konata" or "o3pipeview": the
+// pipeline of the out-of-order model, of each CPU to a file of its own. Only before the program is
+// loaded.
 bool facet_machine_trace(struct facet_machine *machine, const char *what, const char *file,
                          struct facet_error *err);
 

@@ -107,7 +107,7 @@ bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *
     for (char **a = assignments; *a; a++)
         free(*a);
     free(assignments);
-    return machine->computer || api_fail(err, &inner);
+    return machine->computer ? api_observe(machine, err) : api_fail(err, &inner);
 }
 
 // ---- checkpoints
@@ -126,7 +126,7 @@ bool facet_machine_restore(struct facet_machine *machine, const char *checkpoint
         return api_fail(err, &inner);
     switching_begin(&machine->switching, pc_insts(computer_board(machine->computer)),
                     computer_now(machine->computer));
-    return true;
+    return api_observe(machine, err);
 }
 
 bool facet_machine_checkpoint(struct facet_machine *machine, const char *path, const char *parent,
@@ -319,7 +319,9 @@ struct facet_event facet_machine_event(const struct facet_machine *machine)
         {SIMOP_DEBUG_BREAK, FACET_EVENT_DEBUG_BREAK},
     };
     struct facet_event event = {.kind = FACET_EVENT_CONSOLE};
-    const struct simop_event *e = machine->computer ? computer_event(machine->computer) : NULL;
+    const struct simop_event *e = machine->computer ? computer_event(machine->computer)
+                                  : machine->se     ? se_event(machine->se)
+                                                    : NULL;
 
     for (u32 i = 0; e && i < ARRAY_SIZE(kinds); i++)
         if (kinds[i].function == e->function) {

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "api/host_priv.h"
 #include "api/machine_priv.h"
@@ -43,11 +42,11 @@ void facet_machine_free(struct facet_machine *machine)
         free(machine->processor_files.items[i]);
     free(machine->processor_files.items);
     switching_release(&machine->switching);
-    free(machine->stats_before);
-    strbuf_release(&machine->dumps);
+    api_stats_release(&machine->stats);
     console_file_close(machine->console);
     dyn_batch_free(machine->batch);
     insn_trace_free(machine->trace);
+    pipe_traces_close(machine->pipe_traces);
     arena_release(&machine->arena);
     free(machine);
 }
@@ -249,6 +248,15 @@ static bool load_fail(struct facet_error *err, const struct error *inner, enum s
     return false;
 }
 
+bool api_observe(struct facet_machine *machine, struct facet_error *err)
+{
+    struct error inner;
+
+    return (pipe_traces_begin(machine->pipe_traces, api_models(machine), &inner) &&
+            api_stats_begin(machine, &inner)) ||
+           api_fail(err, &inner);
+}
+
 bool facet_machine_load(struct facet_machine *machine, const struct facet_program *program,
                         struct facet_error *err)
 {
@@ -269,7 +277,9 @@ bool facet_machine_load(struct facet_machine *machine, const struct facet_progra
     options = options_of(machine, program);
     switching_begin(&machine->switching, 0, 0);
     machine->se = se_new(&options, &why, &inner);
-    return machine->se || load_fail(err, &inner, why);
+    if (!machine->se)
+        return load_fail(err, &inner, why);
+    return api_observe(machine, err);
 }
 
 bool facet_machine_trace(struct facet_machine *machine, const char *what, const char *file,
@@ -277,10 +287,11 @@ bool facet_machine_trace(struct facet_machine *machine, const char *what, const 
 {
     struct error inner;
 
-    if (machine->se || machine->trace)
-        return api_error(err, FACET_ERROR_USAGE, "one trace, and before the program is loaded");
     if (strcmp(what, "insn") != 0)
-        return api_error(err, FACET_ERROR_USAGE, "no trace '%s'; there is insn", what);
+        return pipe_traces_add(&machine->pipe_traces, what, file, &inner) || api_fail(err, &inner);
+    if (machine->se || machine->trace)
+        return api_error(err, FACET_ERROR_USAGE,
+                         "one trace of instructions, and before the program is loaded");
     machine->trace = insn_trace_new(file, &inner);
     return machine->trace || api_fail(err, &inner);
 }
@@ -298,6 +309,8 @@ static enum facet_end end_of(enum se_end end)
         return FACET_END_LIMIT;
     case SE_STOPPED:
         return FACET_END_STOPPED;
+    case SE_EVENT:
+        return FACET_END_EVENT;
     case SE_DEADLOCK:
         return FACET_END_DEADLOCK;
     }
@@ -352,21 +365,29 @@ static bool switch_models(struct facet_machine *machine, u32 kind, u32 core,
     return good || api_fail(err, &inner);
 }
 
+const struct models *api_models(const struct facet_machine *machine)
+{
+    return machine->computer ? pc_models(computer_board(machine->computer))
+                             : se_models(machine->se);
+}
+
 static u32 first_model(const struct facet_machine *machine)
 {
-    return machine->computer ? pc_models(computer_board(machine->computer))->core[0].kind
-                             : se_models(machine->se)->core[0].kind;
+    return api_models(machine)->core[0].kind;
 }
 
 // What the guest asks for may be a change of models.
 static bool serve_event(struct facet_machine *machine, struct facet_error *err)
 {
-    u16 function = computer_event(machine->computer)->function;
+    const struct simop_event *event =
+        machine->computer ? computer_event(machine->computer) : se_event(machine->se);
+    u16 function = event->function;
     enum switch_at at = function == SIMOP_WORK_BEGIN ? SWITCH_AT_ROI : SWITCH_AT_OPERATION;
     u32 kind, core;
 
+    api_stats_region(machine, function);
     if ((function != SIMOP_WORK_BEGIN && function != SIMOP_SWITCH_CPU) ||
-        !pc_models(computer_board(machine->computer))->processor ||
+        !api_models(machine)->processor ||
         !switching_event(&machine->switching, at, first_model(machine), &kind, &core))
         return true;
     return switch_models(machine, kind, core, err);
@@ -376,7 +397,9 @@ bool facet_machine_run_until(struct facet_machine *machine, uint64_t insts, uint
                              struct facet_result *ret_result, struct facet_error *err)
 {
     double seconds = 0;
+    struct error inner;
     u32 kind, core;
+    bool due;
 
     for (;;) {
         u64 next_insts;
@@ -385,22 +408,27 @@ bool facet_machine_run_until(struct facet_machine *machine, uint64_t insts, uint
         switching_next(&machine->switching, &next_insts, &next_when);
         next_insts = MIN(next_insts, insts);
         next_when = MIN(next_when, ticks);
+        api_stats_next(&machine->stats, &next_insts, &next_when);
         if (!(machine->computer ? api_run_computer(machine, next_insts, next_when, ret_result, err)
                                 : run_program(machine, next_insts, next_when, ret_result, err)))
             return false;
         seconds += ret_result->seconds;
         ret_result->seconds = seconds;
+        if (!pipe_traces_flush(machine->pipe_traces, &inner))
+            return api_fail(err, &inner);
         if (ret_result->end == FACET_END_EVENT)
             return serve_event(machine, err);
-        if (ret_result->end != FACET_END_LIMIT ||
-            !switching_due(&machine->switching, ret_result->insts, ret_result->ticks,
-                           first_model(machine), &kind, &core))
+        if (ret_result->end != FACET_END_LIMIT)
             return true;
-        do {
+        due = api_stats_due(machine, ret_result->insts, ret_result->ticks);
+        while (switching_due(&machine->switching, ret_result->insts, ret_result->ticks,
+                             first_model(machine), &kind, &core)) {
             if (!switch_models(machine, kind, core, err))
                 return false;
-        } while (switching_due(&machine->switching, ret_result->insts, ret_result->ticks,
-                               first_model(machine), &kind, &core));
+            due = true;
+        }
+        if (!due || ret_result->insts >= insts || ret_result->ticks >= ticks)
+            return true;
     }
 }
 
@@ -412,86 +440,4 @@ void facet_machine_stop(struct facet_machine *machine, int why)
         se_stop(machine->se);
     if (machine->computer)
         computer_stop(machine->computer);
-}
-
-// ---- what a run leaves ----
-
-static const struct stat_set *stats_of(struct facet_machine *machine)
-{
-    return machine->computer ? computer_stats(machine->computer) : se_stats(machine->se);
-}
-
-// Since the last reset. To be freed.
-static u64 *take_stats(const struct facet_machine *machine, const struct stat_set *set)
-{
-    u64 *values = xcalloc(set->words, sizeof(*values));
-
-    stat_set_take(set, values);
-    if (machine->stats_before)
-        stat_set_subtract(set, values, machine->stats_before);
-    return values;
-}
-
-bool facet_machine_write_stats(struct facet_machine *machine, const char *file,
-                               struct facet_error *err)
-{
-    const struct stat_set *set;
-    AUTO_FREE u64 *values = NULL;
-    struct error inner;
-
-    if (!machine->se && !machine->computer)
-        return api_error(err, FACET_ERROR_USAGE, "no program is loaded");
-    set = stats_of(machine);
-    values = take_stats(machine, set);
-    return stat_values_write(set, values, strbuf_text(&machine->dumps), file, &inner) ||
-           api_fail(err, &inner);
-}
-
-void facet_machine_dump_stats(struct facet_machine *machine)
-{
-    const struct stat_set *set;
-    AUTO_FREE u64 *values = NULL;
-
-    if (!machine->se && !machine->computer)
-        return;
-    set = stats_of(machine);
-    values = take_stats(machine, set);
-    stat_write_text(set, values, &machine->dumps);
-}
-
-void facet_machine_reset_stats(struct facet_machine *machine)
-{
-    const struct stat_set *set;
-
-    if (!machine->se && !machine->computer)
-        return;
-    set = stats_of(machine);
-    free(machine->stats_before);
-    machine->stats_before = xcalloc(set->words, sizeof(*machine->stats_before));
-    stat_set_take(set, machine->stats_before);
-}
-
-// Splits "folder/name" and looks at the folder.
-static bool check_folder(const char *file, struct facet_error *err)
-{
-    AUTO_FREE char *folder = xstrdup(file);
-    char *slash = strrchr(folder, '/');
-    struct error inner;
-
-    if (slash)
-        slash[slash == folder] = 0;
-    if (access(slash ? folder : ".", W_OK) == 0)
-        return true;
-    error_set_errno(&inner, "cannot write '%s'", file);
-    return api_fail(err, &inner);
-}
-
-bool facet_stats_file_check(const char *file, struct facet_error *err)
-{
-    const char *dot = strrchr(file, '.');
-
-    if (!dot || (strcmp(dot, ".txt") != 0 && strcmp(dot, ".json") != 0 && strcmp(dot, ".csv") != 0))
-        return api_error(err, FACET_ERROR_USAGE,
-                         "statistics file '%s': the name must end in .txt, .json or .csv", file);
-    return check_folder(file, err);
 }

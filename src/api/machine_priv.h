@@ -6,7 +6,9 @@
 #include <signal.h>
 
 #include "api/api_priv.h"
+#include "api/pipe_trace.h"
 #include "api/settings.h"
+#include "api/stats.h"
 #include "api/switching.h"
 #include "cpu/cpu.h"
 #include "machine/computer.h"
@@ -35,13 +37,17 @@ struct facet_machine {
     struct switching switching;         // of CPU models
     u64 switches;                       // done so far
     struct console_file *console;       // owned (api/console.c); NULL: none
-    struct strbuf dumps;                // of statistics, as text
-    u64 *stats_before;                  // owned; facet_machine_reset_stats; NULL: never
-    double checkpoint_seconds;          // host time of the last one
+    struct pipe_traces *pipe_traces;    // owned; NULL: none
+    struct machine_stats stats;
+    double checkpoint_seconds; // host time of the last one
     facet_poll_fn *poll;
     void *poll_context;
     volatile sig_atomic_t stopped_by;
 };
+
+const struct models *api_models(const struct facet_machine *machine);
+// A program or kernel is loaded: traces and intervals begin.
+bool api_observe(struct facet_machine *machine, struct facet_error *err);
 
 // NULL behind the last.
 void api_terminate(struct assignments *a);

@@ -12,6 +12,8 @@
     PS(switch_at, "", "Changes of the CPU model: 'timing@1ms,o3@roi,cpu1:o3@100kinsts,functional@operation'.") \
     PS(switch_every, "", "Time ('1us') or number of instructions ('1insts') after which all CPUs change to another model.") \
     PS(switch_among, "functional,timing,o3", "The models that switch_every and the guest's operation choose among, at random.") \
+    PS(stats_every, "", "Time ('1us') or number of instructions ('1kinsts') of an interval of the statistics.") \
+    PB(roi, false, "Whether statistics are of what lies between the guest's work-begin and work-end only.") \
     PB(warm, false, "Whether the functional model keeps caches and predictors warm.")              \
     PC(cpuid, "x86-64-v3", "x86-64-v1|x86-64-v2|x86-64-v3", "The instruction set that the guest sees.") \
     P(bytes, mem, GiB(4), MiB(16), GiB(1024), "Memory of the guest.")                              \

@@ -30,8 +30,7 @@ static bool kind_of(const char *name, size_t length, u32 *ret, struct error *err
                      near.best ? "'?" : "");
 }
 
-// "1ms", "100kinsts", "1insts".
-static bool amount_of(const char *text, enum switch_at *ret_at, u64 *ret, struct error *err)
+bool switching_amount(const char *text, enum switch_at *ret_at, u64 *ret, struct error *err)
 {
     static const char suffix[] = "insts";
     size_t length = strlen(text);
@@ -68,7 +67,7 @@ static bool read_step(struct switching *s, char *text, struct error *err)
         step.at = SWITCH_AT_ROI;
     else if (strcmp(at + 1, "operation") == 0)
         step.at = SWITCH_AT_OPERATION;
-    else if (!amount_of(at + 1, &step.at, &step.number, err))
+    else if (!switching_amount(at + 1, &step.at, &step.number, err))
         return error_wrap(err, "'%s'", at + 1);
     VEC_PUSH(&s->steps, step);
     return true;
@@ -108,7 +107,7 @@ bool switching_init(struct switching *s, const struct settings *settings, struct
         return false;
     if (!settings->switch_every[0])
         return true;
-    if (!amount_of(settings->switch_every, &s->every, &s->period, err))
+    if (!switching_amount(settings->switch_every, &s->every, &s->period, err))
         return error_wrap(err, "switch_every");
     return s->period || error_set(err, ERROR_INPUT, "switch_every: that is no time at all");
 }

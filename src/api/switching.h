@@ -29,6 +29,10 @@ struct switching {
     struct rng rng;
 };
 
+// "1ms", "100kinsts", "1insts".
+bool switching_amount(const char *text, enum switch_at *ret_at, u64 *ret,
+                      struct error *err) MUST_CHECK;
+
 // Reads the settings; what is wrong is told by the setting's name.
 bool switching_init(struct switching *s, const struct settings *settings,
                     struct error *err) MUST_CHECK;

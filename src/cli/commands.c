@@ -7,8 +7,9 @@
 #include "base/names.h"
 
 static const struct cli_command *const commands[] = {
-    &exec_command, &boot_command,   &restore_command, &checkpoint_command, &image_command,
-    &get_command,  &doctor_command, &version_command, &help_command,       &completion_command,
+    &exec_command,    &boot_command,  &restore_command,    &checkpoint_command,
+    &image_command,   &stats_command, &get_command,        &doctor_command,
+    &version_command, &help_command,  &completion_command,
 };
 
 size_t cli_command_count(void)

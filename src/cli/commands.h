@@ -8,6 +8,7 @@ extern const struct cli_command boot_command;
 extern const struct cli_command restore_command;
 extern const struct cli_command exec_command;
 extern const struct cli_command checkpoint_command;
+extern const struct cli_command stats_command;
 extern const struct cli_command image_command;
 extern const struct cli_command get_command;
 extern const struct cli_command doctor_command;

@@ -251,15 +251,9 @@ static bool serve_event(struct schedule *s, const struct facet_result *r, struct
     case FACET_EVENT_CHECKPOINT:
         return take_checkpoint(s, r, err);
     case FACET_EVENT_RESET_STATS:
-        facet_machine_reset_stats(s->machine);
-        return true;
     case FACET_EVENT_DUMP_STATS:
-        facet_machine_dump_stats(s->machine);
-        return true;
     case FACET_EVENT_DUMP_RESET_STATS:
-        facet_machine_dump_stats(s->machine);
-        facet_machine_reset_stats(s->machine);
-        return true;
+        return cli_serve_stats(s->machine, &event);
     case FACET_EVENT_WORK_BEGIN:
         return take_if(s, AT_WORK_BEGIN, r, err);
     case FACET_EVENT_WORK_END:

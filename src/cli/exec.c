@@ -116,6 +116,26 @@ static int conclude(const struct cli_args *args, const struct facet_result *resu
     return code;
 }
 
+// What the program asks the simulator for, in between, is about statistics, or nothing to be done.
+static bool run_served(struct facet_machine *machine, struct facet_result *r,
+                       struct facet_error *err)
+{
+    double seconds = 0;
+
+    do {
+        if (!facet_machine_run(machine, r, err))
+            return false;
+        seconds += r->seconds;
+        if (r->end == FACET_END_EVENT) {
+            struct facet_event event = facet_machine_event(machine);
+
+            (void)cli_serve_stats(machine, &event);
+        }
+    } while (r->end == FACET_END_EVENT);
+    r->seconds = seconds;
+    return true;
+}
+
 static int exec_run(const struct cli_args *args)
 {
     struct facet_machine *machine = facet_machine_new();
@@ -124,7 +144,7 @@ static int exec_run(const struct cli_args *args)
     bool good, loaded = load(machine, args, &err);
     int code;
 
-    good = loaded && cli_run_machine(machine, facet_machine_run, &result, &err);
+    good = loaded && cli_run_machine(machine, run_served, &result, &err);
     if (loaded && !cli_write_stats(machine, args, &stats_err) && good) {
         err = stats_err;
         good = false;

@@ -38,11 +38,11 @@ static bool apply_set(struct facet_machine *machine, const char *text, struct fa
 
 static bool apply_trace(struct facet_machine *machine, const char *text, struct facet_error *err)
 {
-    const char *equals = strchr(text, '=');
+    size_t length = strcspn(text, "=:");
     char what[32];
 
-    snprintf(what, sizeof(what), "%.*s", (int)strcspn(text, "="), text);
-    return facet_machine_trace(machine, what, equals ? equals + 1 : "-", err);
+    snprintf(what, sizeof(what), "%.*s", (int)MIN(length, sizeof(what) - 1), text);
+    return facet_machine_trace(machine, what, text[length] ? text + length + 1 : "-", err);
 }
 
 // Configuration files first, then the command line in its order: the command line wins.
@@ -75,6 +75,8 @@ bool cli_apply_settings(struct facet_machine *machine, const struct cli_args *ar
             good = facet_stats_file_check(value, err);
         else if (strcmp(option->name, "warm") == 0)
             good = facet_machine_set(machine, "warm", "true", err);
+        else if (strcmp(option->name, "roi") == 0)
+            good = facet_machine_set(machine, "roi", "true", err);
         else if (strcmp(option->name, "traced") == 0)
             good = facet_machine_set(machine, "traced", "true", err);
         if (!good)
@@ -98,6 +100,30 @@ bool cli_run_machine(struct facet_machine *machine, cli_run_fn *run,
     for (size_t i = 0; i < ARRAY_SIZE(stops); i++)
         signal(stops[i], SIG_IGN);
     return good;
+}
+
+bool cli_serve_stats(struct facet_machine *machine, const struct facet_event *event)
+{
+    switch (event->kind) {
+    case FACET_EVENT_RESET_STATS:
+        facet_machine_reset_stats(machine);
+        return true;
+    case FACET_EVENT_DUMP_STATS:
+        facet_machine_dump_stats(machine);
+        return true;
+    case FACET_EVENT_DUMP_RESET_STATS:
+        facet_machine_dump_stats(machine);
+        facet_machine_reset_stats(machine);
+        return true;
+    case FACET_EVENT_CONSOLE:
+    case FACET_EVENT_CHECKPOINT:
+    case FACET_EVENT_WORK_BEGIN:
+    case FACET_EVENT_WORK_END:
+    case FACET_EVENT_SWITCH_CPU:
+    case FACET_EVENT_DEBUG_BREAK:
+        return false;
+    }
+    BUG("event %d", (int)event->kind);
 }
 
 bool cli_write_stats(struct facet_machine *machine, const struct cli_args *args,

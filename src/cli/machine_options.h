@@ -17,6 +17,9 @@ typedef bool cli_run_fn(struct facet_machine *machine, struct facet_result *ret_
 bool cli_run_machine(struct facet_machine *machine, cli_run_fn *run,
                      struct facet_result *ret_result, struct facet_error *err);
 
+// Does what an event asks for that is about statistics. False: it is about something else.
+bool cli_serve_stats(struct facet_machine *machine, const struct facet_event *event);
+
 // The files of --stats-file and --status-file.
 bool cli_write_stats(struct facet_machine *machine, const struct cli_args *args,
                      struct facet_error *err);

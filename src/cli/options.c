@@ -11,6 +11,11 @@ static const struct cli_option options[] = {
     {"exec", "stats-file", "FILE", NULL, true, NULL,
      "Write the statistics to FILE when the run ends, however it ends. The name says the format: "
      ".txt (gem5's stats.txt layout), .json or .csv."},
+    {"exec", "stats-every", "PERIOD", NULL, false, "stats_every",
+     "Also write the statistics of each interval of PERIOD, a time (10us) or a number of "
+     "instructions (100kinsts): docs/formats/stats.md."},
+    {"exec", "roi", NULL, NULL, false, NULL,
+     "Statistics only of what lies between the guest's operations work-begin and work-end."},
     {"exec", "status-file", "FILE", NULL, false, NULL,
      "Write to FILE, as JSON, how the run ended: the program's exit status or signal, or facet's "
      "own error and its class. The way to be certain whose exit status it was."},
@@ -52,9 +57,11 @@ static const struct cli_option options[] = {
     {"exec", "config", "FILE", NULL, true, NULL,
      "Read machine settings from a YAML file. Options of the command line win over it."},
     {"exec", "set", "PATH=VALUE", NULL, true, NULL, "Give one machine setting its value."},
-    {"exec", "trace", "WHAT[=FILE]", NULL, true, NULL,
-     "Trace to FILE (standard error without one). WHAT is insn: each instruction with its "
-     "disassembly and register effects."},
+    {"exec", "trace", "WHAT", NULL, true, NULL,
+     "insn or insn=FILE: each instruction with its disassembly and register effects, to FILE or "
+     "standard error. konata:FILE or o3pipeview:FILE: the pipeline of the o3 model, flushed "
+     "instructions included, for Konata (Kanata 0004) or in gem5's format; with several CPUs each "
+     "has a file, its number before the last dot."},
     {"exec", "traced", NULL, NULL, false, NULL,
      "Run the engine that emits a record for each instruction, as timing models need it, into a "
      "consumer that only counts them. For benchmarks."},
@@ -137,6 +144,15 @@ static const struct cli_option options[] = {
     {"boot", "stats-file", "FILE", NULL, true, NULL,
      "Write the statistics to FILE when the run ends, however it ends. The name says the format: "
      ".txt (gem5's stats.txt layout), .json or .csv."},
+    {"boot", "stats-every", "PERIOD", NULL, false, "stats_every",
+     "Also write the statistics of each interval of PERIOD, a time (10us) or a number of "
+     "instructions (100kinsts): docs/formats/stats.md."},
+    {"boot", "roi", NULL, NULL, false, NULL,
+     "Statistics only of what lies between the guest's operations work-begin and work-end."},
+    {"boot", "trace", "FORMAT:FILE", NULL, true, NULL,
+     "Trace the pipeline of the o3 model to FILE, flushed instructions included: konata:FILE "
+     "(Kanata 0004, for Konata) or o3pipeview:FILE (gem5's). With several CPUs each has a file, "
+     "its number before the last dot."},
     {"boot", "status-file", "FILE", NULL, false, NULL,
      "Write to FILE, as JSON, how the run ended."},
     {"boot", "log", "SPEC", "warn", false, NULL,
@@ -229,6 +245,15 @@ static const struct cli_option options[] = {
      "Write the statistics to FILE when the run ends, however it ends. They count from the "
      "machine's "
      "start."},
+    {"restore", "stats-every", "PERIOD", NULL, false, "stats_every",
+     "Also write the statistics of each interval of PERIOD, a time (10us) or a number of "
+     "instructions (100kinsts): docs/formats/stats.md."},
+    {"restore", "roi", NULL, NULL, false, NULL,
+     "Statistics only of what lies between the guest's operations work-begin and work-end."},
+    {"restore", "trace", "FORMAT:FILE", NULL, true, NULL,
+     "Trace the pipeline of the o3 model to FILE, flushed instructions included: konata:FILE "
+     "(Kanata 0004, for Konata) or o3pipeview:FILE (gem5's). With several CPUs each has a file, "
+     "its number before the last dot."},
     {"restore", "status-file", "FILE", NULL, false, NULL,
      "Write to FILE, as JSON, how the run ended."},
     {"restore", "log", "SPEC", "warn", false, NULL, "Which messages to show, as for boot."},
@@ -279,6 +304,9 @@ static const struct cli_option options[] = {
     {"get", "cache", "DIR", "~/.cache/facet", false, NULL,
      "Where fetched kernels are kept; the default follows XDG_CACHE_HOME."},
     {"get", "json", NULL, NULL, false, NULL, "Write one JSON document."},
+
+    {"stats", "threshold", "PERCENT", "0", false, NULL,
+     "diff: only what differs by so much, of the larger value."},
 
     {"doctor", "json", NULL, NULL, false, NULL, "Write one JSON document."},
     {"version", "json", NULL, NULL, false, NULL, "Write one JSON document."},

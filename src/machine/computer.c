@@ -26,7 +26,7 @@ const char computer_default_append[] = "console=ttyS0 panic=-1";
 #define COMPUTER_STATS(S, SV, SH, SG, SR)                                      \
     SR(simSeconds, simTicks, simFreq, "Second", "Number of seconds simulated") \
     S(simTicks, "Tick", "Number of ticks simulated")                           \
-    S(simFreq, "(Tick/Second)", "Ticks per simulated second")                  \
+    SG(simFreq, "(Tick/Second)", "Ticks per simulated second")                 \
     S(simInsts, "Count", "Number of instructions simulated")
 STAT_STRUCT(computer_stats_data, COMPUTER_STATS);
 static STAT_FIELDS(computer_stats_data, COMPUTER_STATS);

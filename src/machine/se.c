@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "cpu/functional/functional.h"
 #include "machine/insn_trace.h"
+#include "machine/se_simop.h"
 #include "os/linux/exec.h"
 #include "os/linux/signal.h"
 
@@ -21,7 +22,7 @@ enum { DEFAULT_QUANTUM = 10000, BLOCK_POOL = 32 << 20 };
 #define SE_STATS(S, SV, SH, SG, SR)                                            \
     SR(simSeconds, simTicks, simFreq, "Second", "Number of seconds simulated") \
     S(simTicks, "Tick", "Number of ticks simulated")                           \
-    S(simFreq, "(Tick/Second)", "Ticks per simulated second")                  \
+    SG(simFreq, "(Tick/Second)", "Ticks per simulated second")                 \
     S(simInsts, "Count", "Number of instructions simulated")
 STAT_STRUCT(se_stats_data, SE_STATS);
 static STAT_FIELDS(se_stats_data, SE_STATS);
@@ -39,6 +40,7 @@ struct se_machine {
     u32 n_cpus;
     struct x86_core **cores; // owned
     struct models models;
+    struct se_simop simop;
     struct stat_set stats;
     struct se_stats_data n;
     struct se_cpu_stats *cpu_n; // owned
@@ -83,6 +85,7 @@ static bool add_cpu(struct se_machine *m, const struct se_options *o, u32 id, st
         c->active = c->model[MODEL_FUNCTIONAL];
     }
     kernel_core_setup(core);
+    se_simop_connect(&m->simop, core);
     kernel_add_cpu(&m->kernel, core, m->models.core[id].active);
     return true;
 }
@@ -271,6 +274,7 @@ struct se_machine *se_new(const struct se_options *o, enum se_load *ret_why, str
         goto fail;
     if (m->models.processor)
         m->kernel.window = processor_window(m->models.processor);
+    m->simop.kernel = &m->kernel;
     for (u32 i = 0; i < o->cpus; i++) {
         if (!add_cpu(m, o, i, err))
             goto fail;
@@ -321,6 +325,7 @@ bool se_run(struct se_machine *m, u64 max_insts, tick until, struct se_result *r
     enum kernel_end end;
     sigset_t old;
 
+    k->event = m->simop.ends; // for good
     k->insts_limit = max_insts;
     k->time_limit = until;
     block_host_signals(&old);
@@ -342,6 +347,12 @@ bool se_run(struct se_machine *m, u64 max_insts, tick until, struct se_result *r
         k->stop = false;
         snprintf(r.reason, sizeof(r.reason), "stopped on request");
         break;
+    case KERNEL_EVENT:
+        r.end = m->simop.ends ? SE_EXITED : SE_EVENT;
+        r.status = m->simop.status;
+        snprintf(r.reason, sizeof(r.reason), "the program %s",
+                 m->simop.ends ? "ended the run" : "asks for something");
+        break;
     case KERNEL_DEADLOCK:
         r.end = SE_DEADLOCK;
         snprintf(r.reason, sizeof(r.reason),
@@ -358,6 +369,11 @@ void se_stop(struct se_machine *m)
     m->kernel.stop = true;
     for (u32 i = 0; i < m->n_cpus; i++)
         cpu_kick(m->models.core[i].active);
+}
+
+const struct simop_event *se_event(const struct se_machine *m)
+{
+    return &m->simop.event;
 }
 
 const struct stat_set *se_stats(struct se_machine *m)
@@ -387,6 +403,11 @@ bool se_switch(struct se_machine *m, u32 number, enum model_kind kind, struct er
 const struct models *se_models(const struct se_machine *m)
 {
     return &m->models;
+}
+
+u64 se_insts(const struct se_machine *m)
+{
+    return m->kernel.insts;
 }
 
 tick se_now(const struct se_machine *m)

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cpu/cpu.h"
 #include "machine/models.h"
+#include "machine/simop.h"
 #include "sim/stats.h"
 
 struct se_options {
@@ -37,6 +38,7 @@ enum se_end {
     SE_KILLED,   // status: the signal that ended it
     SE_LIMIT,    // max_insts are done; se_run may be called again
     SE_STOPPED,  // se_stop; se_run may be called again
+    SE_EVENT,    // the program asks for something (se_event); se_run goes on
     SE_DEADLOCK, // every task waits for what can never come
 };
 
@@ -64,6 +66,9 @@ bool se_run(struct se_machine *m, u64 max_insts, tick until, struct se_result *r
 // Asks a running machine to come back soon; safe in a signal handler and from other threads.
 void se_stop(struct se_machine *m);
 
+// The event of the last run: an operation for the simulator.
+const struct simop_event *se_event(const struct se_machine *m);
+
 // Machine, kernel and CPU statistics under their paths; for stat_set_write.
 const struct stat_set *se_stats(struct se_machine *m);
 
@@ -72,7 +77,8 @@ struct cpu *se_cpu(struct se_machine *m, u32 number);
 bool se_switch(struct se_machine *m, u32 number, enum model_kind kind,
                struct error *err) MUST_CHECK;
 const struct models *se_models(const struct se_machine *m);
-// The simulated time now.
+// The simulated time now; instructions of all CPUs.
+u64 se_insts(const struct se_machine *m);
 tick se_now(const struct se_machine *m);
 
 extern const char *const se_default_environment[];

@@ -61,6 +61,19 @@ void stat_set_subtract(const struct stat_set *set, u64 *after, const u64 *before
     }
 }
 
+void stat_set_add_values(const struct stat_set *set, u64 *to, const u64 *more)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        for (const struct stat_field *f = set->items[i].fields; f->name; f++) {
+            for (u32 k = 0; k < f->words; k++)
+                if (f->kind != STAT_GAUGE)
+                    to[k] += more[k];
+            to += f->words;
+            more += f->words;
+        }
+    }
+}
+
 // The single-word row `name`, as a number.
 static double operand(const struct stat_field *fields, const u64 *values, const char *name)
 {
@@ -148,26 +161,31 @@ bool stat_path_check(const char *path, struct error *err)
 bool stat_set_write(const struct stat_set *set, const char *path, struct error *err)
 {
     AUTO_FREE u64 *values = xcalloc(set->words, sizeof(u64));
+    const struct stat_records none = {0};
 
     stat_set_take(set, values);
-    return stat_values_write(set, values, "", path, err);
+    return stat_records_write(set, values, &none, false, path, err);
 }
 
-bool stat_values_write(const struct stat_set *set, const u64 *values, const char *before,
-                       const char *path, struct error *err)
+bool stat_records_write(const struct stat_set *set, const u64 *values,
+                        const struct stat_records *records, bool series, const char *path,
+                        struct error *err)
 {
     AUTO(strbuf) struct strbuf out = {0};
     const char *e = extension_of(path);
 
     if (!stat_path_check(path, err))
         return false;
-    if (strcmp(e, ".txt") == 0)
-        strbuf_puts(&out, before);
-    if (strcmp(e, ".txt") == 0)
+    if (strcmp(e, ".txt") == 0) {
+        for (size_t i = 0; i < records->count; i++)
+            stat_write_text(set, records->items[i].values, &out);
         stat_write_text(set, values, &out);
-    else if (strcmp(e, ".json") == 0)
-        stat_write_json(set, values, &out);
-    else
+    } else if (strcmp(e, ".json") == 0) {
+        stat_write_json(set, values, records, &out);
+    } else if (series) {
+        stat_write_series(set, values, records, &out);
+    } else {
         stat_write_csv(set, values, &out);
+    }
     return file_write(path, strbuf_text(&out), out.length, err);
 }

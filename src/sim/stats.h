@@ -109,17 +109,39 @@ void stat_set_take(const struct stat_set *set, u64 *values);
 // after -= before, except gauges, which keep their newest value.
 void stat_set_subtract(const struct stat_set *set, u64 *after, const u64 *before);
 
+// to += more, except gauges, which stay.
+void stat_set_add_values(const struct stat_set *set, u64 *to, const u64 *more);
+
+// Values that were taken before the end.
+struct stat_record {
+    u64 *values;    // owned
+    u64 insts;      // of the machine, then
+    u64 ticks;      //
+    u64 from_insts; // of an interval: where it began
+    u64 from_ticks; //
+    bool interval;
+};
+struct stat_records {
+    struct stat_record *items; // owned
+    size_t count, room;
+};
+
 // Writers append one dump of `values` (as stat_set_take gives them) to *out. Not-a-number is "nan"
 // in text, null in JSON, empty in CSV.
 void stat_write_text(const struct stat_set *set, const u64 *values, struct strbuf *out);
-void stat_write_json(const struct stat_set *set, const u64 *values, struct strbuf *out);
+void stat_write_json(const struct stat_set *set, const u64 *values,
+                     const struct stat_records *records, struct strbuf *out);
+// A line for each interval, one for `values`: interval, what it covers, then all values.
+void stat_write_series(const struct stat_set *set, const u64 *values,
+                       const struct stat_records *records, struct strbuf *out);
 void stat_write_csv(const struct stat_set *set, const u64 *values, struct strbuf *out);
 // Writes the live values to `path`, in the format its extension names (.txt, .json, .csv).
 bool stat_set_write(const struct stat_set *set, const char *path, struct error *err) MUST_CHECK;
-// The same with values that were taken; `before` is put in front in the text format (earlier
-// dumps).
-bool stat_values_write(const struct stat_set *set, const u64 *values, const char *before,
-                       const char *path, struct error *err) MUST_CHECK;
+// The same with values that were taken, and records, in the order they were taken. With `series`,
+// CSV has a row for each interval and one for the values.
+bool stat_records_write(const struct stat_set *set, const u64 *values,
+                        const struct stat_records *records, bool series, const char *path,
+                        struct error *err) MUST_CHECK;
 // Whether the extension is one of these.
 bool stat_path_check(const char *path, struct error *err) MUST_CHECK;
 

@@ -158,19 +158,25 @@ static void csv_field(struct strbuf *out, const char *text)
     strbuf_putc(out, '"');
 }
 
-static void csv_line(void *context, const struct stat_line *l)
+static void csv_value(struct strbuf *out, const struct stat_line *l)
 {
-    struct strbuf *out = context;
     char text[32];
 
-    csv_field(out, l->name);
-    strbuf_putc(out, ',');
     if (!l->is_real) {
         strbuf_printf(out, "%" PRIu64, l->number);
     } else if (isfinite(l->real)) {
         json_format_f64(l->real, text);
         strbuf_puts(out, text);
     }
+}
+
+static void csv_line(void *context, const struct stat_line *l)
+{
+    struct strbuf *out = context;
+
+    csv_field(out, l->name);
+    strbuf_putc(out, ',');
+    csv_value(out, l);
     strbuf_putc(out, ',');
     csv_field(out, l->unit);
     strbuf_putc(out, ',');
@@ -182,6 +188,39 @@ void stat_write_csv(const struct stat_set *set, const u64 *values, struct strbuf
 {
     strbuf_puts(out, "name,value,unit,description\n");
     stat_visit(set, values, csv_line, out);
+}
+
+static void series_name(void *context, const struct stat_line *l)
+{
+    strbuf_putc(context, ',');
+    csv_field(context, l->name);
+}
+
+static void series_value(void *context, const struct stat_line *l)
+{
+    strbuf_putc(context, ',');
+    csv_value(context, l);
+}
+
+void stat_write_series(const struct stat_set *set, const u64 *values,
+                       const struct stat_records *records, struct strbuf *out)
+{
+    u64 number = 0;
+
+    strbuf_puts(out, "interval,from_ticks,from_insts,ticks,insts");
+    stat_visit(set, values, series_name, out);
+    for (size_t i = 0; i < records->count; i++) {
+        const struct stat_record *r = &records->items[i];
+
+        if (!r->interval)
+            continue;
+        strbuf_printf(out, "\n%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, number++,
+                      r->from_ticks, r->from_insts, r->ticks, r->insts);
+        stat_visit(set, r->values, series_value, out);
+    }
+    strbuf_puts(out, "\ntotal,,,,");
+    stat_visit(set, values, series_value, out);
+    strbuf_putc(out, '\n');
 }
 
 static void json_vector(struct json_out *j, const struct stat_field *f, const u64 *words)
@@ -242,34 +281,73 @@ static void json_value(struct json_out *j, const struct stat_source *s, const u6
     }
 }
 
-void stat_write_json(const struct stat_set *set, const u64 *values, struct strbuf *out)
+static void json_values(struct json_out *j, const struct stat_set *set, const u64 *values)
 {
-    struct json_out j = json_out_to(out);
     const char *open = "";
 
-    json_put_object(&j);
-    json_put_key_string(&j, "format", "facet-stats");
-    json_put_key_u64(&j, "version", 1);
-    json_put_key(&j, "stats");
-    json_put_object(&j);
+    json_put_object(j);
     for (size_t i = 0; i < set->count; i++) {
         const struct stat_source *s = &set->items[i];
         const u64 *first = values;
 
         // The top's values stand beside the paths.
         if (s->path[0] && strcmp(open, s->path) != 0) {
-            json_put_key(&j, s->path);
-            json_put_object(&j);
+            json_put_key(j, s->path);
+            json_put_object(j);
         }
         open = s->path;
         for (const struct stat_field *f = s->fields; f->name; values += f->words, f++)
-            json_value(&j, s, first, values, f);
+            json_value(j, s, first, values, f);
         if (s->path[0] && (i + 1 == set->count || strcmp(set->items[i + 1].path, open) != 0)) {
-            json_put_end(&j);
+            json_put_end(j);
             open = "";
         }
     }
-    json_put_end(&j);
+    json_put_end(j);
+}
+
+static void json_records(struct json_out *j, const struct stat_set *set,
+                         const struct stat_records *records, bool intervals)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < records->count; i++) {
+        const struct stat_record *r = &records->items[i];
+
+        if (r->interval != intervals)
+            continue;
+        if (!any) {
+            json_put_key(j, intervals ? "intervals" : "dumps");
+            json_put_array(j);
+        }
+        any = true;
+        json_put_object(j);
+        if (intervals) {
+            json_put_key_u64(j, "from_ticks", r->from_ticks);
+            json_put_key_u64(j, "from_insts", r->from_insts);
+        }
+        json_put_key_u64(j, "ticks", r->ticks);
+        json_put_key_u64(j, "insts", r->insts);
+        json_put_key(j, "stats");
+        json_values(j, set, r->values);
+        json_put_end(j);
+    }
+    if (any)
+        json_put_end(j);
+}
+
+void stat_write_json(const struct stat_set *set, const u64 *values,
+                     const struct stat_records *records, struct strbuf *out)
+{
+    struct json_out j = json_out_to(out);
+
+    json_put_object(&j);
+    json_put_key_string(&j, "format", "facet-stats");
+    json_put_key_u64(&j, "version", 1);
+    json_put_key(&j, "stats");
+    json_values(&j, set, values);
+    json_records(&j, set, records, true);
+    json_records(&j, set, records, false);
     json_put_end(&j);
 }
 

@@ -104,6 +104,7 @@ struct kernel {
     tick time_limit;
     tick window; // by which CPUs with times of their own may be apart
     volatile bool stop;
+    bool event; // the program asks its simulator for something: the run ends
     int init_pid;
     int init_status; // of the first process, once it has ended
     bool init_ended;
@@ -122,9 +123,9 @@ void kernel_add_cpu(struct kernel *k, struct x86_core *core, struct cpu *model);
 // Puts a core into the state in which Linux runs user code.
 void kernel_core_setup(struct x86_core *core);
 
-enum kernel_end { KERNEL_ENDED, KERNEL_LIMIT, KERNEL_STOPPED, KERNEL_DEADLOCK };
+enum kernel_end { KERNEL_ENDED, KERNEL_LIMIT, KERNEL_STOPPED, KERNEL_DEADLOCK, KERNEL_EVENT };
 // Until all processes have ended, or insts_limit instructions are done, or the time is time_limit,
-// or `stop` is set. Then nothing is in flight in any CPU.
+// or `stop` or `event` is set. Then nothing is in flight in any CPU.
 enum kernel_end kernel_run(struct kernel *k);
 
 static inline tick kernel_now(const struct kernel *k)

@@ -362,9 +362,9 @@ enum kernel_end kernel_run(struct kernel *k)
     while (k->n_tasks > 0) {
         struct kernel_cpu *c;
 
-        if (k->stop || limit_reached(k)) {
+        if (k->event || k->stop || limit_reached(k)) {
             drain(k);
-            return k->stop ? KERNEL_STOPPED : KERNEL_LIMIT;
+            return k->event ? KERNEL_EVENT : k->stop ? KERNEL_STOPPED : KERNEL_LIMIT;
         }
         assign(k);
         c = earliest(k);
