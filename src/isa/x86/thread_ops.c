@@ -66,7 +66,9 @@ static COLD const struct op *exec_odd(struct core *core, const struct x86_insn *
     if (r == X86_AGAIN) {
         X->s.rip = i->si.pc; // its record is there already
         X->repeating = true;
-        done = core->stop != CORE_DEBUG; // a debugger's stop is no end of it
+        // It counts when it ends, wherever it is broken off, so that all engines count alike; but
+        // under TF, or a breakpoint, each iteration is a step. A debugger's stop is none.
+        done = X->stepped && core->stop != CORE_DEBUG;
     } else if (r == X86_LEAVE) {
         trace_inst(core, &i->si, X->s.rip, 0);
     } else { // completed, but what comes next may not be what stands in the block
