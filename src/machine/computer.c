@@ -344,7 +344,7 @@ static void describe_end(struct computer *m, struct computer_result *r)
         break;
     case COMPUTER_FAILED:
         snprintf(r->reason, sizeof(r->reason), "%.*s", (int)sizeof(r->reason) - 1,
-                 m->sim.failure.message);
+                 pc_failure(m->pc)->message);
         break;
     case COMPUTER_SHUTDOWN:
         snprintf(r->reason, sizeof(r->reason), "triple fault on CPU %u", (unsigned)r->value);

@@ -347,7 +347,7 @@ static struct pc_result run(struct component *c, const struct pc_limits *limits)
 
     pc->ending = false;
     while (!pc->ending) {
-        if (c->sim->failure.code != ERROR_NONE)
+        if (pc_failure(c)->code != ERROR_NONE)
             return (struct pc_result){.end = PC_FAILED};
         if (atomic_exchange_explicit(&pc->stop_asked, false, memory_order_relaxed))
             return (struct pc_result){.end = PC_STOPPED};
@@ -363,6 +363,13 @@ static struct pc_result run(struct component *c, const struct pc_limits *limits)
         step(pc, limits);
     }
     return pc->end;
+}
+
+const struct error *pc_failure(const struct component *c)
+{
+    const struct processor *p = pc_of(c)->models.processor;
+
+    return p && c->sim->failure.code == ERROR_NONE ? processor_failure(p) : &c->sim->failure;
 }
 
 struct pc_result pc_run(struct component *c, const struct pc_limits *limits)

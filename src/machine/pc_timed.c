@@ -122,7 +122,8 @@ void pc_timed_drain(struct pc *pc)
     for (u32 i = 0; i < pc->p.cpus; i++) {
         u64 ran;
 
-        while (!cpu_drained(pc_core_model(pc->cores[i]))) {
+        while (!cpu_drained(pc_core_model(pc->cores[i])) &&
+               pc_failure(&pc->base)->code == ERROR_NONE) {
             enum core_exit exit = run_model(pc, i, 0, ~(tick)0, &ran);
 
             pc_ran(pc, i, exit, ran, false);

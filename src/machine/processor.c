@@ -135,6 +135,11 @@ struct processor *processor_new(const struct processor_options *o, struct error 
     return p;
 }
 
+const struct error *processor_failure(const struct processor *p)
+{
+    return &p->sim.failure;
+}
+
 struct component *processor_root(struct processor *p)
 {
     return p->sim.root;

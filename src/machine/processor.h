@@ -24,6 +24,8 @@ struct processor *processor_new(const struct processor_options *options, struct 
 void processor_free(struct processor *p);
 
 struct component *processor_root(struct processor *p);
+// A model cannot go on: its code is ERROR_NONE while all is well.
+const struct error *processor_failure(const struct processor *p);
 // How far the times of cores may be apart.
 tick processor_window(const struct processor *p);
 // Core `number`: cpu0, cpu1... Its parts go by the names icache, dcache, itlb, dtlb, bpred, timing,

@@ -272,8 +272,10 @@ struct se_machine *se_new(const struct se_options *o, enum se_load *ret_why, str
         goto fail;
     if (!prepare_models(m, o, &first, err))
         goto fail;
-    if (m->models.processor)
+    if (m->models.processor) {
         m->kernel.window = processor_window(m->models.processor);
+        m->kernel.failure = processor_failure(m->models.processor);
+    }
     m->simop.kernel = &m->kernel;
     for (u32 i = 0; i < o->cpus; i++) {
         if (!add_cpu(m, o, i, err))
@@ -331,6 +333,10 @@ bool se_run(struct se_machine *m, u64 max_insts, tick until, struct se_result *r
     block_host_signals(&old);
     end = kernel_run(k);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (k->failure && k->failure->code != ERROR_NONE) {
+        *err = *k->failure;
+        return false;
+    }
     r.insts = k->insts;
     r.ticks = kernel_now(k);
     switch (end) {

@@ -341,13 +341,18 @@ static void step(struct kernel *k, struct kernel_cpu *c)
         run_user(k, c, MIN(c->quantum_left, k->insts_limit - k->insts));
 }
 
+static bool failed(const struct kernel *k)
+{
+    return k->failure && k->failure->code != ERROR_NONE;
+}
+
 // Lets every CPU's instructions in flight end.
 static void drain(struct kernel *k)
 {
     for (u32 i = 0; i < k->n_cpus; i++) {
         struct kernel_cpu *c = &k->cpus[i];
 
-        while (c->current && !cpu_drained(c->model))
+        while (c->current && !cpu_drained(c->model) && !failed(k))
             run_user(k, c, 0);
     }
 }
@@ -362,6 +367,8 @@ enum kernel_end kernel_run(struct kernel *k)
     while (k->n_tasks > 0) {
         struct kernel_cpu *c;
 
+        if (failed(k))
+            return KERNEL_STOPPED;
         if (k->event || k->stop || limit_reached(k)) {
             drain(k);
             return k->event ? KERNEL_EVENT : k->stop ? KERNEL_STOPPED : KERNEL_LIMIT;
