@@ -6,8 +6,8 @@
 
 enum { KB = 1 << 10, MB = 1 << 20 };
 
-// ---- chases: a cycle through all lines (kind 0) or one line of each page (kind 1) in an order that
-// looks random: a linear congruence over a power of two, its low bits mixed with the high ones
+// ---- chases: a cycle through all lines (kind 0) or one line of each page (kind 1) in an order
+// that looks random: a linear congruence over a power of two, its low bits mixed with the high ones
 
 static u8 *place;
 
@@ -138,18 +138,26 @@ static void run_stride(const struct micro *m, u64 n, u8 *buffer)
                      : "rax", "memory", "cc");
 }
 
-#define CHASE(id, text, bytes, loops_)                                                            \
-    {.name = id, .group = "memory", .what = text, .ops = 16, .loops = loops_, .run = run_chase,   \
-     .prepare = prepare_chase, .size = bytes}
-#define PAGES(id, text, pages, loops_)                                                            \
-    {.name = id, .group = "memory", .what = text, .ops = 16, .loops = loops_, .run = run_chase,   \
-     .prepare = prepare_chase, .size = (u64)(pages) * MICRO_PAGE, .kind = 1}
+#define CHASE(id, text, bytes, loops_)                                                             \
+    {                                                                                              \
+        .name = id, .group = "memory", .what = text, .ops = 16, .loops = loops_, .run = run_chase, \
+        .prepare = prepare_chase, .size = bytes                                                    \
+    }
+#define PAGES(id, text, pages, loops_)                                                             \
+    {                                                                                              \
+        .name = id, .group = "memory", .what = text, .ops = 16, .loops = loops_, .run = run_chase, \
+        .prepare = prepare_chase, .size = (u64)(pages)*MICRO_PAGE, .kind = 1                       \
+    }
 #define STREAM(id, text, how, bytes, loops_)                                                      \
-    {.name = id, .group = "memory", .what = text, .ops = 1, .loops = loops_, .run = run_##how,    \
-     .prepare = prepare_stream, .size = bytes, .kind = KIND_##how}
-#define STRIDE(id, text, bytes, stride, loops_)                                                   \
-    {.name = id, .group = "memory", .what = text, .ops = 1, .loops = loops_, .run = run_stride,   \
-     .prepare = prepare_stream, .size = bytes, .kind = stride}
+    {                                                                                             \
+        .name = id, .group = "memory", .what = text, .ops = 1, .loops = loops_, .run = run_##how, \
+        .prepare = prepare_stream, .size = bytes, .kind = KIND_##how                              \
+    }
+#define STRIDE(id, text, bytes, stride, loops_)                                                    \
+    {                                                                                              \
+        .name = id, .group = "memory", .what = text, .ops = 1, .loops = loops_, .run = run_stride, \
+        .prepare = prepare_stream, .size = bytes, .kind = stride                                   \
+    }
 enum { KIND_read = 0, KIND_write = 1, KIND_copy = 2 };
 
 const struct micro micro_memory[] = {
