@@ -147,10 +147,10 @@ static void run_stride(const struct micro *m, u64 n, u8 *buffer)
         .name = id, .group = "memory", .what = text, .ops = 16, .loops = loops_, .run = run_chase, \
         .prepare = prepare_chase, .size = (u64)(pages)*MICRO_PAGE, .kind = 1                       \
     }
-#define STREAM(id, text, how, bytes, loops_)                                                      \
-    {                                                                                             \
+#define STREAM(id, text, how, bytes, loops_)                                                       \
+    {                                                                                              \
         .name = id, .group = "memory", .what = text, .ops = 1, .loops = loops_, .run = run_stream, \
-        .prepare = prepare_stream, .size = bytes, .kind = KIND_##how                              \
+        .prepare = prepare_stream, .size = bytes, .kind = KIND_##how                               \
     }
 #define STRIDE(id, text, bytes, stride, loops_)                                                    \
     {                                                                                              \
