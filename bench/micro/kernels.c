@@ -10,12 +10,10 @@
 #define EACH(op)                                                                                \
     op "%%rax\n" op "%%rcx\n" op "%%rdx\n" op "%%r8\n" op "%%r9\n" op "%%r10\n" op "%%r11\n" op \
        "%%r12\n" op "%%r13\n" op "%%r14\n"
-#define SELF(op, r) op " %%" r ", %%" r "\n"
-#define EACH_SELF(op)                                                                 \
-    SELF(op, "eax")                                                                   \
-    SELF(op, "ecx")                                                                   \
-    SELF(op, "edx") SELF(op, "r8d") SELF(op, "r9d") SELF(op, "r10d") SELF(op, "r11d") \
-        SELF(op, "r12d") SELF(op, "r13d") SELF(op, "r14d")
+#define EACH_SELF(op)                                                                            \
+    op " %%eax, %%eax\n" op " %%ecx, %%ecx\n" op " %%edx, %%edx\n" op " %%r8d, %%r8d\n" op       \
+       " %%r9d, %%r9d\n" op " %%r10d, %%r10d\n" op " %%r11d, %%r11d\n" op " %%r12d, %%r12d\n" op \
+       " %%r13d, %%r13d\n" op " %%r14d, %%r14d\n"
 #define EIGHT(op, r)                                                                          \
     op "%%" r "0\n" op "%%" r "1\n" op "%%" r "2\n" op "%%" r "3\n" op "%%" r "4\n" op "%%" r \
        "5\n" op "%%" r "6\n" op "%%" r "7\n"
