@@ -17,7 +17,49 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PAGE = os.path.join(ROOT, "docs/reference/microbenchmarks.md")
 OUTLIER = 0.40
-OUTLIERS = {}
+RENAMING = ("the processor renames memory: a load whose address registers are those of a store in flight"
+            " takes the store's register. Not modelled: here it is forwarded by the store queue.")
+CLASS = "all of a class of micro-operations have one latency here; this one is slower than its class."
+DRAM = ("probably the least of many runs favours pieces that the host's third level still has; here all come from"
+        " memory, with two channels.")
+SHARED = ("probably because the host's third level and memory are shared with other virtual machines, and page walks go"
+          " through two levels of tables: the preset has the latencies of an unloaded machine.")
+OUTLIERS = {
+    "push_pop": RENAMING + " The stack pointer's own additions are not done by renaming either.",
+    "stride_256": "probably banks of the second level, which lines 256 bytes apart share; not modelled.",
+    "forward": RENAMING,
+    "read_modify_write": RENAMING,
+    "rmw_many": RENAMING,
+    "xchg": "the processor exchanges by renaming; here it is three moves through a temporary register.",
+    "copy_64m": DRAM + " Reads, reads for ownership and writes back disturb each other's rows.",
+    "write_64m": DRAM,
+    "read_64m": DRAM,
+    "write_256k": "a line comes from the second level and one goes back: two cycles here, one there.",
+    "copy_256k": "likewise: the second level takes one request a cycle here.",
+    "calls_100": "deeper than the return stack: here each further return is mispredicted, while the"
+                 " processor seems to have another predictor for it.",
+    "chase_4m": SHARED,
+    "chase_24m": SHARED,
+    "chase_128m": SHARED,
+    "pages_8192": SHARED,
+    "alias_4k": "loads are compared with stores by the whole address here: no false dependence.",
+    "forward_partial": "a load over two stores waits until they are in the cache, on both sides; why"
+                       " the processor takes twice as long is not known.",
+    "forward_address": "forwarding that a chain of addresses waits for costs the processor more.",
+    "permq": CLASS,
+    "lea3": CLASS,
+    "shld": CLASS,
+    "cvt": CLASS,
+    "call_return": "it seems that calls and returns follow each other at one in two cycles there; here at"
+                   " two a cycle.",
+    "load_256_many": "the processor has two pipes for loads of vectors and four for integers; here one"
+                     " class, on four.",
+    "indirect_8": "how fast the processor follows indirect jumps depends on its state, and the least of"
+                  " many runs varies.",
+    "mispredict": "varies with the host's state.",
+}
+# What the preset leaves out by design; the mean without them is told too.
+NOT_MODELLED = ["push_pop", "forward", "read_modify_write", "rmw_many", "xchg"]
 HEAD = """# Microbenchmarks against the real processor
 
 `bench/micro` on the host, an {host}, and in facet on the preset `{machine}` with the out-of-order CPU:
@@ -31,7 +73,9 @@ This is a report and no test. Made on {date} by
     make bench-micro UPDATE=1
 
 Mean absolute error of the {count} benchmarks: **{mean:.1f} %**, median {median:.1f} %; {outliers} are
-off by more than 40 %.
+off by more than 40 %. Without five that need what the model leaves
+out, chosen after the measurement ({left_names}: renaming of memory, {left_out}): {rest:.1f} %.
+The target, 20 %, is {met} by all together.
 """
 
 
@@ -105,11 +149,15 @@ def main():
                      "--runs", "2"], args.names)
     real = native(program, args.runs, args.rounds, args.names)
     lines, errors, outliers = table(real, simulated)
+    absolute = dict(zip(real, errors))
+    rest = [e for name, e in absolute.items() if name not in NOT_MODELLED] or errors
     errors.sort()
     mean, median = sum(errors) / len(errors), errors[len(errors) // 2]
     head = HEAD.format(host=host_name(), machine=args.machine, rounds=args.rounds, runs=args.runs,
                        date=datetime.date.today(), count=len(errors), mean=100 * mean,
-                       median=100 * median, outliers=len(outliers))
+                       median=100 * median, outliers=len(outliers),
+                       rest=100 * sum(rest) / len(rest), met="met" if mean <= 0.20 else "not met",
+                       left_names=", ".join(NOT_MODELLED), left_out="exchanges of registers by renaming")
     page = head + "\n".join(lines + explained(outliers)) + "\n"
     print(page)
     if args.update and not args.names:

@@ -79,8 +79,8 @@ next:
     if (at == end)
         return;
     goto *targets[*at++];
-#define TARGET(k)                                \
-    t##k : __asm__ volatile("" ::"i"(k) :);      \
+#define TARGET(k)                           \
+    t##k : __asm__ volatile("" ::"i"(k) :); \
     goto next;
     TARGET(0)
     TARGET(1)
@@ -114,16 +114,26 @@ static void run_depth(const struct micro *m, u64 n, u8 *buffer)
         nested(m->size);
 }
 
-#define OUTCOMES_OF(id, text, period, random, loops_)                                            \
-    {.name = id, .group = "branch", .what = text, .ops = 1, .loops = loops_,                     \
-     .run = run_outcomes, .prepare = prepare_outcomes, .size = period, .kind = random}
-#define NEST(id, text, length, loops_) \
-    {.name = id, .group = "branch", .what = text, .ops = length, .loops = loops_, .run = run_nest, .size = length}
-#define INDIRECT(id, text, places, random, loops_)                                               \
-    {.name = id, .group = "branch", .what = text, .ops = 1, .loops = loops_,                     \
-     .run = run_indirect, .prepare = prepare_targets, .size = places, .kind = random}
-#define DEPTH(id, text, depth, loops_) \
-    {.name = id, .group = "branch", .what = text, .ops = depth, .loops = loops_, .run = run_depth, .size = depth}
+#define OUTCOMES_OF(id, text, period, random, loops_)                                    \
+    {                                                                                    \
+        .name = id, .group = "branch", .what = text, .ops = 1, .loops = loops_,          \
+        .run = run_outcomes, .prepare = prepare_outcomes, .size = period, .kind = random \
+    }
+#define NEST(id, text, length, loops_)                                               \
+    {                                                                                \
+        .name = id, .group = "branch", .what = text, .ops = length, .loops = loops_, \
+        .run = run_nest, .size = length                                              \
+    }
+#define INDIRECT(id, text, places, random, loops_)                                      \
+    {                                                                                   \
+        .name = id, .group = "branch", .what = text, .ops = 1, .loops = loops_,         \
+        .run = run_indirect, .prepare = prepare_targets, .size = places, .kind = random \
+    }
+#define DEPTH(id, text, depth, loops_)                                              \
+    {                                                                               \
+        .name = id, .group = "branch", .what = text, .ops = depth, .loops = loops_, \
+        .run = run_depth, .size = depth                                             \
+    }
 
 const struct micro micro_branches[] = {
     OUTCOMES_OF("pattern_1", "loop with a branch never taken", 1, 0, 8000),
@@ -132,9 +142,16 @@ const struct micro micro_branches[] = {
     OUTCOMES_OF("pattern_7", "loop with a branch of period 7", 7, 1, 8000),
     OUTCOMES_OF("pattern_16", "loop with a branch of random period 16", 16, 1, 8000),
     OUTCOMES_OF("pattern_64", "loop with a branch of random period 64", 64, 1, 16000),
-    {.name = "mispredict", .group = "branch", .what = "misprediction (random branch)", .ops = 1,
-     .loops = 8000, .run = run_random, .prepare = prepare_outcomes, .size = 1,
-     .minus = "pattern_1", .scale = 2},
+    {.name = "mispredict",
+     .group = "branch",
+     .what = "misprediction (random branch)",
+     .ops = 1,
+     .loops = 8000,
+     .run = run_random,
+     .prepare = prepare_outcomes,
+     .size = 1,
+     .minus = "pattern_1",
+     .scale = 2},
     NEST("loop_4", "iteration of a loop of 4", 4, 1500),
     NEST("loop_16", "iteration of a loop of 16", 16, 500),
     NEST("loop_64", "iteration of a loop of 64", 64, 200),

@@ -62,7 +62,8 @@ static double measure(const struct micro *m, int runs, u8 *buffer)
     }
     tick = (double)(longest - shortest) / (4 * CALIBRATION);
     // what is around the additions is around the work
-    return ((double)work - ((double)shortest - CALIBRATION * tick)) / tick / ((double)m->ops * m->loops);
+    return ((double)work - ((double)shortest - CALIBRATION * tick)) / tick /
+           ((double)m->ops * m->loops);
 }
 
 static const struct micro *find(const char *name)

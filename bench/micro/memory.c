@@ -6,8 +6,8 @@
 
 enum { KB = 1 << 10, MB = 1 << 20 };
 
-// ---- chases: a cycle through all lines (kind 0) or one line of each page (kind 1) in an order that
-// looks random: a linear congruence over a power of two, its low bits mixed with the high ones
+// ---- chases: a cycle through all lines (kind 0) or one line of each page (kind 1) in an order
+// that looks random: a linear congruence over a power of two, its low bits mixed with the high ones
 
 static u8 *place;
 
@@ -57,7 +57,7 @@ static void run_chase(const struct micro *m, u64 n, u8 *buffer)
     place = p;
 }
 
-// ---- streams: m->size bytes, a piece of `loops` lines each time
+// ---- streams over m->size bytes, `loops` lines each time; copies are to the m->size bytes behind
 
 static u64 stream_at;
 
@@ -73,21 +73,9 @@ static void prepare_stream(const struct micro *m, u8 *buffer)
     stream_at = 0;
 }
 
-static u8 *next_piece(const struct micro *m, u64 lines, u8 *buffer)
+static void read_lines(u8 *p, u8 *q, u64 n)
 {
-    u8 *at;
-
-    if (stream_at + lines * MICRO_LINE > m->size)
-        stream_at = 0;
-    at = buffer + stream_at;
-    stream_at += lines * MICRO_LINE;
-    return at;
-}
-
-static void run_read(const struct micro *m, u64 n, u8 *buffer)
-{
-    u8 *p = next_piece(m, n, buffer);
-
+    (void)q;
     __asm__ volatile(".p2align 6\n"
                      "1: vmovdqa (%0), %%ymm0\nvmovdqa 32(%0), %%ymm1\n"
                      "add $64, %0\ndec %1\njnz 1b\nvzeroupper"
@@ -96,10 +84,9 @@ static void run_read(const struct micro *m, u64 n, u8 *buffer)
                      : "xmm0", "xmm1", "memory", "cc");
 }
 
-static void run_write(const struct micro *m, u64 n, u8 *buffer)
+static void write_lines(u8 *p, u8 *q, u64 n)
 {
-    u8 *p = next_piece(m, n, buffer);
-
+    (void)q;
     __asm__ volatile(".p2align 6\n"
                      "1: vmovdqa %%ymm0, (%0)\nvmovdqa %%ymm0, 32(%0)\n"
                      "add $64, %0\ndec %1\njnz 1b\nvzeroupper"
@@ -108,11 +95,8 @@ static void run_write(const struct micro *m, u64 n, u8 *buffer)
                      : "memory", "cc");
 }
 
-static void run_copy(const struct micro *m, u64 n, u8 *buffer)
+static void copy_lines(u8 *p, u8 *q, u64 n)
 {
-    u8 *p = next_piece(m, n, buffer);
-    u8 *q = p + m->size;
-
     __asm__ volatile(".p2align 6\n"
                      "1: vmovdqa (%0), %%ymm0\nvmovdqa 32(%0), %%ymm1\n"
                      "vmovdqa %%ymm0, (%1)\nvmovdqa %%ymm1, 32(%1)\n"
@@ -120,6 +104,21 @@ static void run_copy(const struct micro *m, u64 n, u8 *buffer)
                      : "+r"(p), "+r"(q), "+r"(n)
                      :
                      : "xmm0", "xmm1", "memory", "cc");
+}
+
+// Goes on where the last run ended, and from the begin again at the end.
+static void run_stream(const struct micro *m, u64 n, u8 *buffer)
+{
+    static void (*const how[])(u8 *, u8 *, u64) = {read_lines, write_lines, copy_lines};
+
+    while (n) {
+        u64 left = (m->size - stream_at) / MICRO_LINE, piece = n < left ? n : left;
+        u8 *at = buffer + stream_at;
+
+        how[m->kind](at, at + m->size, piece);
+        n -= piece;
+        stream_at = (stream_at + piece * MICRO_LINE) % m->size;
+    }
 }
 
 // ---- one load every m->kind bytes, in turn over m->size bytes
@@ -138,18 +137,26 @@ static void run_stride(const struct micro *m, u64 n, u8 *buffer)
                      : "rax", "memory", "cc");
 }
 
-#define CHASE(id, text, bytes, loops_)                                                            \
-    {.name = id, .group = "memory", .what = text, .ops = 16, .loops = loops_, .run = run_chase,   \
-     .prepare = prepare_chase, .size = bytes}
-#define PAGES(id, text, pages, loops_)                                                            \
-    {.name = id, .group = "memory", .what = text, .ops = 16, .loops = loops_, .run = run_chase,   \
-     .prepare = prepare_chase, .size = (u64)(pages) * MICRO_PAGE, .kind = 1}
-#define STREAM(id, text, how, bytes, loops_)                                                      \
-    {.name = id, .group = "memory", .what = text, .ops = 1, .loops = loops_, .run = run_##how,    \
-     .prepare = prepare_stream, .size = bytes, .kind = KIND_##how}
-#define STRIDE(id, text, bytes, stride, loops_)                                                   \
-    {.name = id, .group = "memory", .what = text, .ops = 1, .loops = loops_, .run = run_stride,   \
-     .prepare = prepare_stream, .size = bytes, .kind = stride}
+#define CHASE(id, text, bytes, loops_)                                                             \
+    {                                                                                              \
+        .name = id, .group = "memory", .what = text, .ops = 16, .loops = loops_, .run = run_chase, \
+        .prepare = prepare_chase, .size = bytes                                                    \
+    }
+#define PAGES(id, text, pages, loops_)                                                             \
+    {                                                                                              \
+        .name = id, .group = "memory", .what = text, .ops = 16, .loops = loops_, .run = run_chase, \
+        .prepare = prepare_chase, .size = (u64)(pages)*MICRO_PAGE, .kind = 1                       \
+    }
+#define STREAM(id, text, how, bytes, loops_)                                                       \
+    {                                                                                              \
+        .name = id, .group = "memory", .what = text, .ops = 1, .loops = loops_, .run = run_stream, \
+        .prepare = prepare_stream, .size = bytes, .kind = KIND_##how                               \
+    }
+#define STRIDE(id, text, bytes, stride, loops_)                                                    \
+    {                                                                                              \
+        .name = id, .group = "memory", .what = text, .ops = 1, .loops = loops_, .run = run_stride, \
+        .prepare = prepare_stream, .size = bytes, .kind = stride                                   \
+    }
 enum { KIND_read = 0, KIND_write = 1, KIND_copy = 2 };
 
 const struct micro micro_memory[] = {
@@ -162,15 +169,15 @@ const struct micro micro_memory[] = {
     PAGES("pages_128", "load, one line in each of 128 pages", 128, 200),
     PAGES("pages_2048", "load, one line in each of 2048 pages", 2048, 256),
     PAGES("pages_8192", "load, one line in each of 8192 pages", 8192, 32),
-    STREAM("read_16k", "line read, 16 KiB", read, 16 * KB, 256),
+    STREAM("read_16k", "line read, 16 KiB", read, 16 * KB, 2048),
     STREAM("read_256k", "line read, 256 KiB", read, 256 * KB, 4096),
     STREAM("read_4m", "line read, 4 MiB", read, 4 * MB, 8192),
     STREAM("read_64m", "line read, 64 MiB", read, 64 * MB, 8192),
-    STREAM("write_16k", "line written, 16 KiB", write, 16 * KB, 256),
+    STREAM("write_16k", "line written, 16 KiB", write, 16 * KB, 2048),
     STREAM("write_256k", "line written, 256 KiB", write, 256 * KB, 4096),
     STREAM("write_4m", "line written, 4 MiB", write, 4 * MB, 8192),
     STREAM("write_64m", "line written, 64 MiB", write, 64 * MB, 8192),
-    STREAM("copy_16k", "line copied, 2 x 16 KiB", copy, 16 * KB, 256),
+    STREAM("copy_16k", "line copied, 2 x 16 KiB", copy, 16 * KB, 2048),
     STREAM("copy_256k", "line copied, 2 x 256 KiB", copy, 256 * KB, 4096),
     STREAM("copy_4m", "line copied, 2 x 4 MiB", copy, 4 * MB, 8192),
     STREAM("copy_64m", "line copied, 2 x 64 MiB", copy, 64 * MB, 4096),
