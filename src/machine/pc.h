@@ -103,8 +103,8 @@ bool pc_set_processor(struct component *pc, struct processor *processor, bool wa
 bool pc_switch(struct component *pc, u32 number, enum model_kind kind,
                struct error *err) MUST_CHECK;
 struct models *pc_models(const struct component *pc);
-// Why it cannot go on (PC_FAILED), of the board's side or of a model's; its code is ERROR_NONE while
-// all is well.
+// Why it cannot go on (PC_FAILED), of the board's side or of a model's; its code is ERROR_NONE
+// while all is well.
 const struct error *pc_failure(const struct component *pc);
 
 // The breakpoints that hold from now on; borrowed until the next call. NULL: none. `code`: those on

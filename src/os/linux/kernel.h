@@ -102,7 +102,7 @@ struct kernel {
     int root_fd; // -1: the host's root
     u64 insts, insts_limit;
     tick time_limit;
-    tick window; // by which CPUs with times of their own may be apart
+    tick window;                 // by which CPUs with times of their own may be apart
     const struct error *failure; // borrowed; of a CPU model: then the run ends; NULL: none fail
     volatile bool stop;
     bool event; // the program asks its simulator for something: the run ends
