@@ -105,7 +105,7 @@ def test_man_pages_are_clean_roff(facet, topic):
 
 @pytest.mark.parametrize("typed, expected", [
     (["facet", "ex"], ["exec"]),
-    (["facet", "exec", "--stats"], ["--stats-file="]),
+    (["facet", "exec", "--stats-f"], ["--stats-file="]),
     (["facet", "version", "--"], ["--help", "--json"]),
 ])
 def test_bash_completion_completes(facet, tmp_path, typed, expected):
