@@ -122,8 +122,8 @@ static void all_parts_work_together_and_come_to_rest(void **arg)
         "mem dram standard=ddr4-2400 check=true",
         "mem dram standard=ddr5-4800 check=true channels=2 refresh=per_bank page_policy=timeout",
         "mem dram standard=hbm2-2000 check=true channels=4 page_policy=closed_adaptive",
-        "mem dram standard=lpddr5-6400 check=true ranks=2 powerdown=100ns read_queue=4 "
-        "write_batch=4",
+        ("mem dram standard=lpddr5-6400 check=true ranks=2 powerdown=100ns read_queue=4 "
+         "write_batch=4"),
     };
     static const char *const prefetchers[] = {"next_line_prefetcher", "stride_prefetcher",
                                               "stream_prefetcher", "best_offset_prefetcher",
