@@ -33,7 +33,7 @@ def _run(tmp_path):
         done = subprocess.run([os.environ["FACET"], "exec", "--stats-file", stats, "--status-file",
                                status, *options, "--", *command], stdin=subprocess.DEVNULL,
                               capture_output=True, check=False, timeout=900)
-        insts = json.loads(status.read_text())["insts"]
+        insts = json.loads(status.read_text()).get("insts")
         return (done.stdout, done.returncode, insts), stats.read_text(), done.stderr
     return run
 
