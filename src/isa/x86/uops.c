@@ -204,12 +204,12 @@ static void drop_sticky(struct parts *p)
 // APPROX: a shift by a register, which keeps them when the count is 0, waits for one group of them.
 static u32 flags_needed(const struct x86_insn *i, const ZydisDecodedInstruction *z)
 {
-    const struct x86_operand *count = &i->o[i->n_operands - 1];
-
     u32 tested = z->cpu_flags ? z->cpu_flags->tested : 0;
+    const struct x86_operand *count;
 
     if (i->def->uop != UOP_INT_SHIFT || !i->n_operands)
         return i->flags_read;
+    count = &i->o[i->n_operands - 1];
     if (count->kind == X86_O_IMM && i->imm & (i->op_bytes == 8 ? 63 : 31))
         return tested;
     return tested | (i->flags_read & X86_ZF);
