@@ -67,18 +67,6 @@ static bool entry_of(const char *name, enum boot_entry *ret, struct facet_error 
                      name);
 }
 
-static struct computer_models models_of(struct facet_machine *machine)
-{
-    struct computer_models m = {
-        .processor = api_processor(machine),
-        .warm = machine->settings.warm,
-        .first = (enum model_kind)machine->settings.cpu,
-    };
-
-    m.timed = m.processor.preset || m.processor.files[0] || m.warm || m.first != MODEL_FUNCTIONAL;
-    return m;
-}
-
 bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *boot,
                         struct facet_error *err)
 {
@@ -86,7 +74,7 @@ bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *
         .kernel = boot->kernel,
         .initrd = boot->initrd,
         .append = boot->append,
-        .models = models_of(machine),
+        .models = api_models_options(machine),
     };
     struct error inner;
     char **assignments;
@@ -107,7 +95,10 @@ bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *
     for (char **a = assignments; *a; a++)
         free(*a);
     free(assignments);
-    return machine->computer ? api_observe(machine, err) : api_fail(err, &inner);
+    if (!machine->computer ||
+        !switching_check(&machine->switching, pc_cpus(computer_board(machine->computer)), &inner))
+        return api_fail(err, &inner);
+    return api_observe(machine, err);
 }
 
 // ---- checkpoints
@@ -115,14 +106,15 @@ bool facet_machine_boot(struct facet_machine *machine, const struct facet_boot *
 bool facet_machine_restore(struct facet_machine *machine, const char *checkpoint,
                            struct facet_error *err)
 {
-    struct computer_models models = models_of(machine);
+    struct models_options models = api_models_options(machine);
     struct error inner;
 
     if (machine->se || machine->computer)
         return api_error(err, FACET_ERROR_USAGE, "a machine gets one program or one kernel");
     machine->computer = computer_restore(
         checkpoint, (const char *const *)machine->assignments.items, &models, &inner);
-    if (!machine->computer || !switching_init(&machine->switching, &machine->settings, &inner))
+    if (!machine->computer || !switching_init(&machine->switching, &machine->settings, &inner) ||
+        !switching_check(&machine->switching, pc_cpus(computer_board(machine->computer)), &inner))
         return api_fail(err, &inner);
     switching_begin(&machine->switching, pc_insts(computer_board(machine->computer)),
                     computer_now(machine->computer));

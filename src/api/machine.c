@@ -197,26 +197,28 @@ void api_terminate(struct assignments *a)
     a->count--;
 }
 
-struct processor_options api_processor(struct facet_machine *machine)
+struct models_options api_models_options(struct facet_machine *machine)
 {
-    const char *preset = machine->settings.machine;
+    const struct settings *s = &machine->settings;
+    struct models_options m = {
+        .processor = {.preset = s->machine[0] ? s->machine : NULL},
+        .warm = s->warm,
+        .first = (enum model_kind)s->cpu, // the choices are model_names
+    };
 
     api_terminate(&machine->processor_files);
     api_terminate(&machine->assignments);
-    return (struct processor_options){
-        .preset = preset[0] ? preset : NULL,
-        .files = (const char *const *)machine->processor_files.items,
-        .assignments = (const char *const *)machine->assignments.items,
-    };
+    m.processor.files = (const char *const *)machine->processor_files.items;
+    m.processor.assignments = (const char *const *)machine->assignments.items;
+    m.timed = m.processor.preset || m.processor.files[0] || m.warm || m.first != MODEL_FUNCTIONAL;
+    return m;
 }
 
 static struct se_options options_of(struct facet_machine *machine,
                                     const struct facet_program *program)
 {
-    static const char *const cpu_names[] = {"functional", "timing", "o3"};
     const struct settings *s = &machine->settings;
 
-    ASSERT(s->cpu < ARRAY_SIZE(cpu_names));
     return (struct se_options){
         .cpus = (u32)s->cpus,
         .cpuid = cpuid_level_name(s),
@@ -227,9 +229,7 @@ static struct se_options options_of(struct facet_machine *machine,
         .traced = s->traced,
         .batch = machine->batch,
         .trace = machine->trace,
-        .processor = api_processor(machine),
-        .cpu = cpu_names[s->cpu],
-        .warm = s->warm,
+        .models = api_models_options(machine),
         .program = program->path,
         .argv = program->argv,
         .envp = program->envp,
@@ -272,7 +272,8 @@ bool facet_machine_load(struct facet_machine *machine, const struct facet_progra
         if (!machine->batch)
             return api_fail(err, &inner);
     }
-    if (!switching_init(&machine->switching, &machine->settings, &inner))
+    if (!switching_init(&machine->switching, &machine->settings, &inner) ||
+        !switching_check(&machine->switching, (u32)machine->settings.cpus, &inner))
         return api_fail(err, &inner);
     options = options_of(machine, program);
     switching_begin(&machine->switching, 0, 0);
@@ -361,7 +362,6 @@ static bool switch_models(struct facet_machine *machine, u32 kind, u32 core,
                     ? computer_switch(machine->computer, core, (enum model_kind)kind, &inner)
                     : se_switch(machine->se, core, (enum model_kind)kind, &inner);
 
-    machine->switches++;
     return good || api_fail(err, &inner);
 }
 

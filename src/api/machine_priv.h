@@ -35,7 +35,6 @@ struct facet_machine {
     struct dyn_batch *batch;            // owned; of a traced machine
     struct insn_trace *trace;           // owned; NULL: none
     struct switching switching;         // of CPU models
-    u64 switches;                       // done so far
     struct console_file *console;       // owned (api/console.c); NULL: none
     struct pipe_traces *pipe_traces;    // owned; NULL: none
     struct machine_stats stats;
@@ -51,8 +50,8 @@ bool api_observe(struct facet_machine *machine, struct facet_error *err);
 
 // NULL behind the last.
 void api_terminate(struct assignments *a);
-// The processor that the settings ask for.
-struct processor_options api_processor(struct facet_machine *machine);
+// The CPU models that the settings ask for.
+struct models_options api_models_options(struct facet_machine *machine);
 
 // api/console.c: takes characters of the console.
 void console_file_take(struct console_file *f, const char *data, size_t size);

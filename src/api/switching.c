@@ -68,7 +68,7 @@ static bool read_step(struct switching *s, char *text, struct error *err)
     else if (strcmp(at + 1, "operation") == 0)
         step.at = SWITCH_AT_OPERATION;
     else if (!switching_amount(at + 1, &step.at, &step.number, err))
-        return error_wrap(err, "'%s'", at + 1);
+        return error_wrap(err, "the time of '%s'", text);
     VEC_PUSH(&s->steps, step);
     return true;
 }
@@ -115,6 +115,15 @@ bool switching_init(struct switching *s, const struct settings *settings, struct
 void switching_release(struct switching *s)
 {
     VEC_RELEASE(&s->steps);
+}
+
+bool switching_check(const struct switching *s, u32 cores, struct error *err)
+{
+    for (size_t i = 0; i < s->steps.count; i++)
+        if (s->steps.items[i].core != ~0u && s->steps.items[i].core >= cores)
+            return error_set(err, ERROR_INPUT, "switch: there is no cpu%u: the machine has %u",
+                             (unsigned)s->steps.items[i].core, (unsigned)cores);
+    return true;
 }
 
 void switching_begin(struct switching *s, u64 insts, tick now)

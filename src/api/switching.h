@@ -37,6 +37,8 @@ bool switching_amount(const char *text, enum switch_at *ret_at, u64 *ret,
 bool switching_init(struct switching *s, const struct settings *settings,
                     struct error *err) MUST_CHECK;
 void switching_release(struct switching *s);
+// Whether a machine of so many cores has those that are named.
+bool switching_check(const struct switching *s, u32 cores, struct error *err) MUST_CHECK;
 // Before the first run: what lies behind this position is not done any more.
 void switching_begin(struct switching *s, u64 insts, tick now);
 

@@ -5,6 +5,55 @@
 
 #include <string.h>
 
+// Of every command that runs a machine.
+#define MODEL_OPTIONS(command)                                                                     \
+    {command,                                                                                      \
+     "cpu",                                                                                        \
+     "MODEL",                                                                                      \
+     "functional",                                                                                 \
+     false,                                                                                        \
+     "cpu",                                                                                        \
+     "CPU model to begin with: functional (exact and fast, a cycle for an instruction), timing "   \
+     "(in "                                                                                        \
+     "order) or o3 (out of order). The latter two need a processor: --machine, or --config with "  \
+     "a "                                                                                          \
+     "key 'system'."},                                                                             \
+        {command,                                                                                  \
+         "machine",                                                                                \
+         "NAME",                                                                                   \
+         NULL,                                                                                     \
+         false,                                                                                    \
+         "machine",                                                                                \
+         "Built-in description of a processor and its memory: see docs/reference/machines.md."},   \
+        {command,                                                                                  \
+         "warm",                                                                                   \
+         NULL,                                                                                     \
+         NULL,                                                                                     \
+         false,                                                                                    \
+         NULL,                                                                                     \
+         "The functional model keeps caches, TLBs and predictors of the processor warm."},         \
+        {command,                                                                                  \
+         "switch",                                                                                 \
+         "MODEL@WHEN,...",                                                                         \
+         NULL,                                                                                     \
+         false,                                                                                    \
+         "switch_at",                                                                              \
+         "Change the CPU model: WHEN is a time (1ms), a number of instructions (100kinsts), roi "  \
+         "(the "                                                                                   \
+         "guest's work begins) or operation (it asks for it). cpu1:o3@1ms changes one CPU only."}, \
+        {command,                                                                                  \
+         "switch-every",                                                                           \
+         "PERIOD",                                                                                 \
+         NULL,                                                                                     \
+         false,                                                                                    \
+         "switch_every",                                                                           \
+         "Change all CPUs to another model every PERIOD: a time, or a number of instructions "     \
+         "(1insts)."},                                                                             \
+    {                                                                                              \
+        command, "switch-among", "MODEL,...", "functional,timing,o3", false, "switch_among",       \
+            "The models that --switch-every chooses among, at random (--seed)."                    \
+    }
+
 static const struct cli_option options[] = {
     {NULL, "help", NULL, NULL, false, NULL, "Show the help of the command and end."},
 
@@ -22,22 +71,7 @@ static const struct cli_option options[] = {
     {"exec", "max-insts", "N", NULL, false, "max_insts",
      "End the run after N instructions of all CPUs together (exit code 124). Suffixes k, M, G."},
     {"exec", "cpus", "N", "1", false, "cpus", "Number of simulated CPUs, 1 to 64."},
-    {"exec", "cpu", "MODEL", "functional", false, "cpu",
-     "CPU model to begin with: functional (exact and fast, a cycle for an instruction), timing (in "
-     "order) or o3 (out of order). The latter two need a processor: --machine, or --config with a "
-     "key 'system'."},
-    {"exec", "machine", "NAME", NULL, false, "machine",
-     "Built-in description of a processor and its memory: see docs/reference/machines.md."},
-    {"exec", "warm", NULL, NULL, false, NULL,
-     "The functional model keeps caches, TLBs and predictors of the processor warm."},
-    {"exec", "switch", "MODEL@WHEN,...", NULL, false, "switch_at",
-     "Change the CPU model: WHEN is a time (1ms), a number of instructions (100kinsts), roi (the "
-     "guest's work begins) or operation (it asks for it). cpu1:o3@1ms changes one CPU only."},
-    {"exec", "switch-every", "PERIOD", NULL, false, "switch_every",
-     "Change all CPUs to another model every PERIOD: a time, or a number of instructions "
-     "(1insts)."},
-    {"exec", "switch-among", "MODEL,...", "functional,timing,o3", false, "switch_among",
-     "The models that --switch-every chooses among, at random (--seed)."},
+    MODEL_OPTIONS("exec"),
     {"exec", "cpuid", "LEVEL", "x86-64-v3", false, "cpuid",
      "The instruction set that the guest sees: x86-64-v1, x86-64-v2 or x86-64-v3."},
     {"exec", "mem", "SIZE", "4GiB", false, "mem", "Memory of the guest."},
@@ -92,22 +126,7 @@ static const struct cli_option options[] = {
      "How the kernel is entered: auto, linux64, pvh or multiboot."},
     {"boot", "cpus", "N", "1", false, "cpus", "Number of simulated CPUs, 1 to 64."},
     {"boot", "mem", "SIZE", "512MiB", false, "mem", "Memory of the guest."},
-    {"boot", "cpu", "MODEL", "functional", false, "cpu",
-     "CPU model to begin with: functional (exact and fast, a cycle for an instruction), timing (in "
-     "order) or o3 (out of order). The latter two need a processor: --machine, or --config with a "
-     "key 'system'."},
-    {"boot", "machine", "NAME", NULL, false, "machine",
-     "Built-in description of a processor and its memory: see docs/reference/machines.md."},
-    {"boot", "warm", NULL, NULL, false, NULL,
-     "The functional model keeps caches, TLBs and predictors of the processor warm."},
-    {"boot", "switch", "MODEL@WHEN,...", NULL, false, "switch_at",
-     "Change the CPU model: WHEN is a time (1ms), a number of instructions (100kinsts), roi (the "
-     "guest's work begins) or operation (it asks for it). cpu1:o3@1ms changes one CPU only."},
-    {"boot", "switch-every", "PERIOD", NULL, false, "switch_every",
-     "Change all CPUs to another model every PERIOD: a time, or a number of instructions "
-     "(1insts)."},
-    {"boot", "switch-among", "MODEL,...", "functional,timing,o3", false, "switch_among",
-     "The models that --switch-every chooses among, at random (--seed)."},
+    MODEL_OPTIONS("boot"),
     {"boot", "cpuid", "LEVEL", "x86-64-v3", false, "cpuid",
      "The instruction set that the guest sees: x86-64-v1, x86-64-v2 or x86-64-v3."},
     {"boot", "clock", "FREQUENCY", "2GHz", false, "clock",
@@ -207,22 +226,7 @@ static const struct cli_option options[] = {
     {"restore", "gdb", "WHERE", NULL, false, NULL, "Serve a debugger, as for boot."},
     {"restore", "wait-gdb", NULL, NULL, false, NULL,
      "With --gdb: go on only when a debugger has connected and lets the guest go."},
-    {"restore", "cpu", "MODEL", "functional", false, "cpu",
-     "CPU model to begin with: functional (exact and fast, a cycle for an instruction), timing (in "
-     "order) or o3 (out of order). The latter two need a processor: --machine, or --config with a "
-     "key 'system'."},
-    {"restore", "machine", "NAME", NULL, false, "machine",
-     "Built-in description of a processor and its memory: see docs/reference/machines.md."},
-    {"restore", "warm", NULL, NULL, false, NULL,
-     "The functional model keeps caches, TLBs and predictors of the processor warm."},
-    {"restore", "switch", "MODEL@WHEN,...", NULL, false, "switch_at",
-     "Change the CPU model: WHEN is a time (1ms), a number of instructions (100kinsts), roi (the "
-     "guest's work begins) or operation (it asks for it). cpu1:o3@1ms changes one CPU only."},
-    {"restore", "switch-every", "PERIOD", NULL, false, "switch_every",
-     "Change all CPUs to another model every PERIOD: a time, or a number of instructions "
-     "(1insts)."},
-    {"restore", "switch-among", "MODEL,...", "functional,timing,o3", false, "switch_among",
-     "The models that --switch-every chooses among, at random (--seed)."},
+    MODEL_OPTIONS("restore"),
     {"restore", "max-insts", "N", NULL, false, "max_insts",
      "End the run after N instructions of all CPUs together, since the machine's start (exit code "
      "124)."},

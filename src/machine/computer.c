@@ -118,7 +118,7 @@ bool computer_switch(struct computer *m, u32 number, enum model_kind kind, struc
 }
 
 // When the machine is built, and its state is there.
-static bool use_models(struct computer *m, const struct computer_models *o, struct error *err)
+static bool use_models(struct computer *m, const struct models_options *o, struct error *err)
 {
     struct processor_options p = o->processor;
     struct processor *processor;
@@ -257,7 +257,7 @@ static bool describe_saved(struct computer *m, const char *checkpoint,
 }
 
 struct computer *computer_restore(const char *checkpoint, const char *const *assignments,
-                                  const struct computer_models *models, struct error *err)
+                                  const struct models_options *models, struct error *err)
 {
     struct computer *m = xcalloc(1, sizeof(*m));
 

@@ -12,14 +12,6 @@
 #include "sim/char_device.h"
 #include "sim/stats.h"
 
-// CPU models. They are not part of a checkpoint: any model restores any.
-struct computer_models {
-    struct processor_options processor; // of models with timing; its `cores` is not looked at
-    bool timed;                         // there is a processor
-    bool warm;                          // the functional model keeps caches and predictors warm
-    enum model_kind first;
-};
-
 struct computer_options {
     // The machine: assignments to parameters ("pc.mem=1GiB", "pc.disk0.type=disk"), over a
     // description in YAML; NULL-terminated, either may be NULL.
@@ -27,9 +19,9 @@ struct computer_options {
     const char *const *assignments;
     const char *kernel;
     enum boot_entry entry;
-    const char *initrd; // NULL: none
-    const char *append; // the command line; NULL: computer_default_append
-    struct computer_models models;
+    const char *initrd;           // NULL: none
+    const char *append;           // the command line; NULL: computer_default_append
+    struct models_options models; // no part of a checkpoint: any model restores any
 };
 
 extern const char computer_default_append[];
@@ -75,7 +67,7 @@ struct computer *computer_new(const struct computer_options *options, struct err
 // be changed (where a disk's overlay is), what the guest sees may not. Any number of times, also
 // side by side.
 struct computer *computer_restore(const char *checkpoint, const char *const *assignments,
-                                  const struct computer_models *models, struct error *err);
+                                  const struct models_options *models, struct error *err);
 // Changes the model of core `number` (~0: of all), between two runs.
 bool computer_switch(struct computer *m, u32 number, enum model_kind kind,
                      struct error *err) MUST_CHECK;

@@ -14,6 +14,14 @@ enum model_kind {
 };
 extern const char *const model_names[MODEL_KINDS + 1]; // NULL at the end
 
+// What is asked for.
+struct models_options {
+    struct processor_options processor; // of models with timing; its `cores` is not looked at
+    bool timed;                         // there is a processor
+    bool warm;                          // the functional model keeps caches and predictors warm
+    enum model_kind first;
+};
+
 struct core_models {
     struct core *core;
     struct cpu *model[MODEL_KINDS]; // functional: owned; the others are the processor's

@@ -96,8 +96,8 @@ static bool describe(struct config *cfg, const struct processor_options *o, stru
     root = config_child(cfg->top, "system");
     if (!config_child(root, "type"))
         return error_set(err, ERROR_INPUT,
-                         "CPU models with timing need a description of the processor: '%s'",
-                         "--machine NAME, or --config FILE with a key 'system'");
+                         "CPU models with timing need a description of the processor: --machine "
+                         "NAME, or --config FILE with a key 'system'");
     config_repeat(cfg, root, "cpu*", o->cores);
     return config_check(cfg, err);
 }

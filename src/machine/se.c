@@ -108,37 +108,18 @@ static void add_stats(struct se_machine *m)
         stat_set_add_tree(&m->stats, processor_root(m->models.processor));
 }
 
-// Whether the options ask for models with timing, and which one comes first.
-static bool model_of(const struct se_options *o, enum model_kind *ret, bool *ret_timed,
-                     struct error *err)
+static bool prepare_models(struct se_machine *m, const struct se_options *o, struct error *err)
 {
-    const struct processor_options *p = &o->processor;
-    u32 kind = 0;
-
-    while (o->cpu && model_names[kind] && strcmp(model_names[kind], o->cpu) != 0)
-        kind++;
-    if (!model_names[kind])
-        return error_set(err, ERROR_INPUT, "there is no CPU model '%s'", o->cpu);
-    *ret = (enum model_kind)kind;
-    *ret_timed = p->preset || (p->files && p->files[0]) || o->warm || kind != MODEL_FUNCTIONAL;
-    return true;
-}
-
-static bool prepare_models(struct se_machine *m, const struct se_options *o, enum model_kind *ret,
-                           struct error *err)
-{
-    struct processor_options options = o->processor;
+    struct processor_options options = o->models.processor;
     struct processor *processor;
-    bool timed = false;
 
     options.cores = o->cpus;
-    if (!model_of(o, ret, &timed, err) ||
-        !models_init(&m->models, BLOCK_POOL, o->traced && !timed, err))
+    if (!models_init(&m->models, BLOCK_POOL, o->traced && !o->models.timed, err))
         return false;
-    if (!timed)
+    if (!o->models.timed)
         return true;
     processor = processor_new(&options, err);
-    return processor && models_set_processor(&m->models, processor, o->warm, err);
+    return processor && models_set_processor(&m->models, processor, o->models.warm, err);
 }
 
 static bool switch_one(struct se_machine *m, u32 number, enum model_kind kind, struct error *err)
@@ -259,7 +240,6 @@ struct se_machine *se_new(const struct se_options *o, enum se_load *ret_why, str
                                    TICKS_PER_SECOND / (o->clock_hz ? o->clock_hz : DEFAULT_HZ),
                                .root = o->root,
                                .cwd = o->cwd};
-    enum model_kind first = MODEL_FUNCTIONAL;
 
     *ret_why = SE_LOAD_FAILED;
     m->cores = xcalloc(o->cpus, sizeof(*m->cores));
@@ -270,7 +250,7 @@ struct se_machine *se_new(const struct se_options *o, enum se_load *ret_why, str
     }
     if (!kernel_init(&m->kernel, &k, err))
         goto fail;
-    if (!prepare_models(m, o, &first, err))
+    if (!prepare_models(m, o, err))
         goto fail;
     if (m->models.processor) {
         m->kernel.window = processor_window(m->models.processor);
@@ -282,7 +262,7 @@ struct se_machine *se_new(const struct se_options *o, enum se_load *ret_why, str
             goto fail;
     }
     add_stats(m);
-    if (!load(m, o, ret_why, err) || !switch_all(m, first, err))
+    if (!load(m, o, ret_why, err) || !switch_all(m, o->models.first, err))
         goto fail;
     return m;
 fail:

@@ -13,14 +13,12 @@ struct se_options {
     u32 cpus;          // at least 1
     const char *cpuid; // level name, "x86-64-v3"
     u64 mem_bytes;
-    u64 clock_hz; // an instruction takes one cycle in models without timing; 0: 2 GHz
-    u64 quantum;  // instructions until the next CPU or task has its turn; 0: the default
-    u64 seed;     // of getrandom, AT_RANDOM, RDRAND
-    bool traced;  // the engine that emits records (into `batch` when given)
-    struct processor_options processor; // of timing models; its `cores` is not looked at
-    const char *cpu;                    // the model to begin with; NULL: "functional"
-    bool warm;                          // the functional model keeps caches and predictors warm
-    struct dyn_batch *batch;            // borrowed; may be NULL
+    u64 clock_hz;            // an instruction takes one cycle in models without timing; 0: 2 GHz
+    u64 quantum;             // instructions until the next CPU or task has its turn; 0: the default
+    u64 seed;                // of getrandom, AT_RANDOM, RDRAND
+    bool traced;             // the engine that emits records (into `batch` when given)
+    struct dyn_batch *batch; // borrowed; may be NULL
+    struct models_options models;
     struct insn_trace *trace; // borrowed; each CPU goes through insn_trace_wrap; may be NULL
 
     const char *program;     // as given; looked up in the guest's PATH if it has no '/'

@@ -7,7 +7,7 @@ const char *const timing_reason_names[] = {
 #define TIMING_REASON_NAME(name, doc) #name,
     TIMING_REASONS(TIMING_REASON_NAME)};
 
-COMPONENT_TABLES(timing, TIMING_PARAMS, TIMING_STATE, TIMING_STATS, NO_ROWS);
+COMPONENT_TABLES(timing, TIMING_PARAMS, NO_ROWS, TIMING_STATS, NO_ROWS);
 
 static struct timing *timing_of(const struct component *c)
 {
@@ -207,12 +207,6 @@ static void timing_stall(struct cpu *cpu, u64 cycles)
     set_time(t);
 }
 
-static void timing_kick(struct cpu *cpu)
-{
-    // The machine looks between windows, which are short.
-    (void)cpu;
-}
-
 static void timing_cpu_free(struct cpu *cpu)
 {
     (void)cpu; // the component's
@@ -221,7 +215,7 @@ static void timing_cpu_free(struct cpu *cpu)
 static const struct cpu_ops timing_cpu_ops = {
     .name = "timing",
     .run = timing_run,
-    .kick = timing_kick,
+    // No kick: the machine looks between windows, which are short.
     .drained = timing_drained,
     .abandon = timing_abandon,
     .activate = timing_activate,
@@ -274,6 +268,11 @@ static bool timing_build(struct component *c, struct error *err)
 
     (void)err;
     t->period = (TICKS_PER_SECOND + t->p.clock / 2) / t->p.clock;
+    for (u32 g = 0; g < TIMING_GROUPS; g++)
+        t->units[g] = 1;
+    t->units[GROUP_ALU] = (u8)t->p.alus;
+    t->units[GROUP_AGU] = (u8)t->p.agus;
+    t->units[GROUP_VEC] = (u8)t->p.vector_units;
     t->client.done = memory_done;
     t->walker.walk = walk;
     return true;

@@ -305,24 +305,17 @@ static bool uop_memory(struct timing *t, const struct dyn_inst *d, bool write)
 
 // ---- micro-operations
 
-static bool take_unit(struct timing *t, const struct unit *u)
+static void take_unit(struct timing *t, const struct unit *u)
 {
-    const u64 counts[TIMING_GROUPS] = {
-        [GROUP_ALU] = t->p.alus, [GROUP_SHIFT] = 1,
-        [GROUP_MUL] = 1,         [GROUP_DIV] = 1,
-        [GROUP_AGU] = t->p.agus, [GROUP_BRANCH] = 1,
-        [GROUP_FP] = 1,          [GROUP_VEC] = t->p.vector_units,
-    };
     tick *best = t->group_free[u->group];
 
     if (u->group == GROUP_ANY)
-        return true;
-    for (u32 i = 1; i < counts[u->group]; i++)
+        return;
+    for (u32 i = 1; i < t->units[u->group]; i++)
         if (t->group_free[u->group][i] < *best)
             best = &t->group_free[u->group][i];
     timing_advance(t, *best, TIMING_unit);
     *best = t->cpu.now + u->interval * t->period;
-    return true;
 }
 
 // How many cycles behind its load a register is.

@@ -58,9 +58,6 @@ enum timing_group {
     PS(dtlb, "", "Path of the data TLB")                                                        \
     PS(bpred, "", "Path of the branch predictor; none: it is always right")
 
-// Between runs of other models, and in a checkpoint, nothing is in flight.
-#define TIMING_STATE(F, FA, FE, FV) F(tick, now)
-
 extern const char *const timing_reason_names[];
 
 #define TIMING_STATS(S, SV, SH, SG, SR)                                                  \
@@ -73,11 +70,10 @@ extern const char *const timing_reason_names[];
     S(stores, "Count", "Stores")                                                         \
     S(branches, "Count", "Branches")                                                     \
     S(branchMispredicts, "Count", "Branches whose direction or target was mispredicted") \
-    S(serialisations, "Count", "Instructions that waited for everything before them")    \
-    S(drains, "Count", "Times that the model was asked to let instructions in flight end")
+    S(serialisations, "Count", "Instructions that waited for everything before them")
 
 PARAM_STRUCT(timing_params, TIMING_PARAMS);
-STATE_STRUCT(timing_state, TIMING_STATE);
+STATE_STRUCT(timing_state, NO_ROWS); // at rest nothing is in flight
 STAT_STRUCT(timing_stats, TIMING_STATS);
 
 enum { LOADS_MAX = 32, STORES_MAX = 64, UNITS_MAX = 4, LOAD_REGS = 4 };
@@ -131,6 +127,7 @@ struct timing {
     WIRED(struct timed_walker walker);
     WIRED(tick *latest_read);
     DERIVED(tick period);
+    DERIVED(u8 units[TIMING_GROUPS]); // of each group
     // All that follows is empty when nothing is in flight.
     DERIVED(struct cursor at);
     DERIVED(u32 slots);           // instructions begun in this cycle
